@@ -1,0 +1,2 @@
+//! Under construction in this sitting.
+fn main() {}
