@@ -68,6 +68,26 @@ pub enum Reject {
         /// How many it may publish.
         limit: usize,
     },
+    /// Another participant of the room publishes under this sid: its proposer minted it twice.
+    #[error("track sid is taken: {track}")]
+    TrackSidTaken {
+        /// The sid.
+        track: TrackSid,
+    },
+    /// A list in the command, or what it would make of one, has too many entries.
+    #[error("a list has {entries} entries, the limit is {limit}")]
+    ListTooLong {
+        /// How many it has.
+        entries: usize,
+        /// How many it may have.
+        limit: usize,
+    },
+    /// No further room can be opened.
+    #[error("{limit} rooms are open, which is the limit")]
+    TooManyRooms {
+        /// How many may be open.
+        limit: usize,
+    },
 }
 
 impl Reject {
@@ -85,6 +105,9 @@ impl Reject {
             Self::NameLength { .. } => ErrorCode::NameTooLong,
             Self::MetadataTooLarge { .. } => ErrorCode::MetadataTooLarge,
             Self::TooManyTracks { .. } => ErrorCode::TooManyTracks,
+            Self::TrackSidTaken { .. } => ErrorCode::Internal,
+            Self::ListTooLong { .. } => ErrorCode::RequestTooLarge,
+            Self::TooManyRooms { .. } => ErrorCode::NodeOverloaded,
         }
     }
 }
