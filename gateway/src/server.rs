@@ -1,0 +1,98 @@
+//! The HTTP server: routes of all doors behind the layers they share.
+
+use std::{future::Future, io, net::SocketAddr, time::Duration};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request},
+    middleware::{self, Next},
+    response::Response,
+};
+use tokio::net::TcpListener;
+use tower_http::cors::{Any, CorsLayer};
+
+use crate::{
+    Config, Shared,
+    clock::Clock,
+    error::{Error, Problem},
+    livekit, node, web, whip,
+};
+
+/// Browsers may remember for a day what cross-origin requests are allowed.
+const CORS_AGE_MAX: Duration = Duration::from_secs(86_400);
+
+/// All doors of a node.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    shared: Shared,
+}
+
+impl Gateway {
+    /// Doors that ask the node through `requests`.
+    #[must_use]
+    pub fn new(config: Config, requests: node::Requests, clock: Clock) -> Self {
+        Self { shared: Shared::new(config, requests, clock) }
+    }
+
+    /// Every route, with its layers.
+    pub fn router(&self) -> Router {
+        let limit = self.shared.config.limits.body_bytes_max;
+        Router::new()
+            .merge(livekit::twirp::router(self.shared.clone()))
+            .merge(whip::router(self.shared.clone()))
+            .merge(web::router(self.shared.clone()))
+            .layer(DefaultBodyLimit::max(limit))
+            .layer(middleware::from_fn(identify))
+            .layer(cors())
+    }
+
+    /// Serves until `shutdown` is ready.
+    ///
+    /// # Errors
+    /// When the listener fails for good.
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        let service = self.router().into_make_service_with_connect_info::<SocketAddr>();
+        axum::serve(listener, service).with_graceful_shutdown(shutdown).await
+    }
+
+    /// From here on nobody new comes in; sessions that are in stay until the node ends them.
+    pub fn begin_drain(&self) {
+        self.shared.begin_drain();
+    }
+
+    /// Whether [`Self::begin_drain`] was called.
+    #[must_use]
+    pub fn draining(&self) -> bool {
+        self.shared.draining()
+    }
+}
+
+/// Any origin: tokens, not cookies, give rights here. The layer is outermost, so errors carry the headers too.
+fn cors() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods(Any)
+        .allow_headers(Any)
+        .expose_headers(Any)
+        .max_age(CORS_AGE_MAX)
+}
+
+/// Gives each request an id that is in the log and in error bodies.
+async fn identify(request: Request, next: Next) -> Response {
+    let id = format!("rq_{:016x}", rand::random::<u64>());
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = next.run(request).await;
+    let Some(Problem(error)) = response.extensions().get::<Problem>().cloned() else {
+        return response;
+    };
+    if matches!(*error, Error::Internal) {
+        tracing::error!(request_id = id, %method, path, %error, "request failed");
+    } else {
+        tracing::debug!(request_id = id, %method, path, %error, "request refused");
+    }
+    error.problem(&id)
+}
