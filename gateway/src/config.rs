@@ -19,6 +19,8 @@ pub struct Config {
     pub node: String,
     /// TURN and STUN servers that clients should use besides the node itself.
     pub ice_servers: Vec<IceServer>,
+    /// Moderators may unmute somebody else's track.
+    pub enable_remote_unmute: bool,
     /// Where notices are sent.
     pub webhook: Option<Webhook>,
     /// Codecs that may be published.
@@ -43,6 +45,7 @@ impl Default for Config {
             region: String::new(),
             node: "ND_0".to_owned(),
             ice_servers: Vec::new(),
+            enable_remote_unmute: false,
             webhook: None,
             codecs: vec![
                 Codec::Opus,

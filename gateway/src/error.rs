@@ -40,6 +40,12 @@ pub enum Error {
     /// A part of the request could not be read.
     #[error("the request could not be read: {0}")]
     Malformed(&'static str),
+    /// The body is not of the media type of its door.
+    #[error("the body must be {0}")]
+    MediaType(&'static str),
+    /// The request must name the state it is meant for.
+    #[error("an If-Match header with the session's entity tag is needed")]
+    PreconditionMissing,
     /// The request is too large.
     #[error("the request is larger than {limit} bytes")]
     TooLarge {
@@ -81,7 +87,10 @@ impl Error {
             Self::GrantMissing(_) => ErrorCode::GrantMissing,
             Self::WrongRoom => ErrorCode::WrongRoom,
             Self::IdentityMissing => ErrorCode::IdentityMissing,
-            Self::RoomMissing | Self::Malformed(_) => ErrorCode::MalformedRequest,
+            Self::RoomMissing | Self::Malformed(_) | Self::MediaType(_) => {
+                ErrorCode::MalformedRequest
+            }
+            Self::PreconditionMissing => ErrorCode::PreconditionFailed,
             Self::NameTooLong { .. } => ErrorCode::NameTooLong,
             Self::TooLarge { .. } => ErrorCode::RequestTooLarge,
             Self::RateLimited { .. } => ErrorCode::RateLimited,
@@ -108,6 +117,8 @@ impl Error {
             | Self::RoomMissing
             | Self::NameTooLong { .. }
             | Self::Malformed(_)
+            | Self::MediaType(_)
+            | Self::PreconditionMissing
             | Self::TooLarge { .. }
             | Self::NotFound
             | Self::Unsupported(_)
@@ -118,7 +129,11 @@ impl Error {
     /// The status of our own REST answers.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
-        status_of(self.code())
+        match self {
+            Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::PreconditionMissing => StatusCode::PRECONDITION_REQUIRED,
+            _ => status_of(self.code()),
+        }
     }
 
     /// The plain-text answer of the room dialect: 401 for everything a token lacks, 400 for names, 404 for rooms.

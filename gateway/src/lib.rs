@@ -15,7 +15,7 @@ mod server;
 mod shared;
 pub mod webhook;
 mod web;
-mod whip;
+pub mod whip;
 
 pub use clock::Clock;
 pub use config::{Config, IceServer, Webhook};
