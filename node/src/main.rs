@@ -1,2 +1,73 @@
-//! Under construction in this sitting.
-fn main() {}
+//! The program `stoa`: rooms, chat and live streams in one process.
+//!
+//! This crate composes: it reads the configuration, starts the media threads and the doors, and runs the control
+//! loop that makes local action follow replicated state. It decides nothing that a pure crate could decide.
+//!
+//! Codemap: `config`; `wiring` start and stop; `control` the loop; `replica` where the room state lives;
+//! `telemetry` logs and figures; `token` access tokens on the command line; `mint` new ids; `clock`.
+
+mod clock;
+mod config;
+mod control;
+mod mint;
+mod replica;
+mod telemetry;
+mod token;
+mod wiring;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use config::{Config, Flags};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// WebRTC rooms, instant messaging and live broadcasting in one program.
+#[derive(Debug, Parser)]
+#[command(name = "stoa", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a node.
+    Serve {
+        /// Development mode: key `devkey`, secret `secret`, loopback only.
+        #[arg(long)]
+        dev: bool,
+        /// Configuration file (TOML).
+        #[arg(long, env = "STOA_CONFIG")]
+        config: Option<PathBuf>,
+        /// Directory of the node's files [default: ./stoa-data].
+        #[arg(long)]
+        data: Option<PathBuf>,
+        /// HTTP port; every other port keeps its distance to it [default: 7880].
+        #[arg(long)]
+        port_base: Option<u16>,
+        /// Address to listen on [default: 0.0.0.0; 127.0.0.1 with --dev].
+        #[arg(long)]
+        bind: Option<IpAddr>,
+    },
+    /// Make an access token.
+    Token(token::Args),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Serve { dev, config, data, port_base, bind } => {
+            let flags = Flags { dev, data, port_base, bind };
+            let config = Config::load(config.as_deref(), flags)?;
+            telemetry::start_log(&config.log)?;
+            tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build()?
+                .block_on(wiring::serve(config))
+        }
+        Command::Token(args) => token::print(&args),
+    }
+}

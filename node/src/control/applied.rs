@@ -1,0 +1,222 @@
+//! What the log says.
+
+use gateway::node::{Joined, Leave, Reply, SessionEvent};
+use gateway::webhook::WebhookKind;
+use proto::id::{ParticipantSid, RoomName};
+use proto::media::Mid;
+use proto::room::event::What;
+use proto::room::{Event, LeaveReason, Participant, ParticipantState, Publication, Reject};
+use proto::time::LogTime;
+use sfu_shard::api::Command as ShardCommand;
+
+use super::session::{Activation, Downlink, Session, Uplink};
+use super::{Continuation, Control, Replica, media, refusal_of};
+use crate::replica::Applied;
+
+/// Media must be up this long after the join. Shorter cuts off slow networks, longer keeps ghosts.
+const ACTIVATE_AFTER_MAX: std::time::Duration = std::time::Duration::from_secs(60);
+
+impl<R: Replica> Control<R> {
+    pub(super) fn on_applied(&mut self, applied: Applied) {
+        let then = applied.ticket.and_then(|ticket| self.waiting.remove(&ticket));
+        let result = applied.result.map(|events| {
+            for event in events {
+                self.on_event(event);
+            }
+        });
+        self.continue_with(applied.at, then.unwrap_or(Continuation::None), result);
+    }
+
+    fn continue_with(&mut self, at: LogTime, then: Continuation, result: Result<(), Reject>) {
+        match then {
+            Continuation::None => {}
+            Continuation::Join { join, sid, reply } => match result {
+                Ok(()) => self.open_session(at, *join, sid, reply),
+                Err(reject) => {
+                    let _ = reply.send(Err(refusal_of(&reject)));
+                }
+            },
+            Continuation::Update { session, request } => {
+                let result = result.map_err(|reject| refusal_of(&reject));
+                self.tell(&session, SessionEvent::Updated { request, result });
+            }
+            Continuation::Publish { session, mid, cid } => {
+                if let Err(reject) = result {
+                    self.unbind(&session, mid);
+                    let refusal = refusal_of(&reject);
+                    self.tell(&session, SessionEvent::PublishRefused { cid, refusal });
+                }
+            }
+            Continuation::Call { then, reply } => {
+                let answer = result.map_err(|r| refusal_of(&r)).and_then(|()| self.answer(then));
+                let _ = reply.send(answer);
+            }
+            Continuation::Move { moving, reply } => self.enter(*moving, reply, result),
+            Continuation::Moved { moving, reply } => self.arrive(*moving, reply, result),
+        }
+    }
+
+    fn unbind(&mut self, session: &ParticipantSid, mid: Mid) {
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.uplink.bound.remove(&mid);
+        }
+    }
+
+    /// The participant is in the room: gives it a peer, answers the door, and subscribes it.
+    fn open_session(
+        &mut self,
+        at: LogTime,
+        join: gateway::node::Join,
+        sid: ParticipantSid,
+        reply: Reply<Joined>,
+    ) {
+        let state = self.replica.state();
+        let found = state.participant(&join.room, &join.identity).filter(|p| p.sid == sid);
+        let (Some(participant), Some(room)) = (found.cloned(), state.room(&join.room)) else {
+            // Replaced or sent out before it was opened; the door hears that the reply was dropped.
+            return;
+        };
+        let others = self.visible_others(&join.room, &sid);
+        let shard = self.least_loaded_shard();
+        let peer = self.open_peer(shard, media::peer_config(&join));
+        let session = Session {
+            room: join.room.clone(),
+            identity: join.identity.clone(),
+            sid: sid.clone(),
+            peer,
+            shard,
+            dual: !join.single_pc,
+            activation: Activation::Waiting { until: at + ACTIVATE_AFTER_MAX },
+            events: join.events,
+            uplink: Uplink::default(),
+            downlink: Downlink::default(),
+        };
+        tracing::info!(room = %session.room, identity = %session.identity, participant = %sid, %peer, shard = shard.0, "session opened");
+        self.index.peers.insert(peer, sid.clone());
+        let room_index = self.index.rooms.entry(join.room).or_default();
+        room_index.insert(join.identity, sid.clone());
+        self.sessions.insert(sid.clone(), session);
+        if reply.send(Ok(Joined { participant, room, others })).is_err() {
+            self.end_session(&sid, LeaveReason::SignalLost, false);
+            return;
+        }
+        self.reconcile_all_subscriptions(&sid);
+    }
+
+    /// Everybody in a room that `except` may see.
+    pub(super) fn visible_others(&self, room: &RoomName, except: &ParticipantSid) -> Vec<Participant> {
+        let all = self.replica.state().participants(room);
+        all.filter(|p| p.sid != *except && !p.permission.hidden).cloned().collect()
+    }
+
+    fn on_event(&mut self, event: Event) {
+        let room = event.room;
+        match event.what {
+            What::RoomOpened(opened) => {
+                tracing::info!(%room, sid = %opened.sid, "room opened");
+                self.webhooks.notify(WebhookKind::RoomStarted, &opened, None, None);
+            }
+            What::RoomChanged(changed) => self.news.room(changed),
+            What::RoomClosed(closed, reason) => {
+                tracing::info!(%room, sid = %closed.sid, ?reason, "room closed");
+                self.webhooks.notify(WebhookKind::RoomFinished, &closed, None, None);
+                self.news.forget(&room);
+            }
+            What::ParticipantJoined(participant) => self.news.participant(&room, participant),
+            What::ParticipantChanged(participant) => self.on_participant_changed(&room, participant),
+            What::ParticipantLeft(participant, reason) => {
+                self.on_participant_left(&room, participant, reason);
+            }
+            What::TrackPublished(_, publication) => self.on_track_published(&room, &publication),
+            What::TrackChanged(_, publication) => {
+                let key = self.index.keys.get(&publication.sid).copied();
+                if let Some(home) = key.and_then(|key| self.index.tracks.get(&key)).map(|t| t.home)
+                    && let Some(track) = key
+                {
+                    self.shard(home, ShardCommand::Mute { track, muted: publication.muted });
+                }
+            }
+            What::TrackUnpublished(identity, publication) => {
+                let sid = self.index.rooms.get(&room).and_then(|room| room.get(&identity)).cloned();
+                let bound = sid.filter(|sid| {
+                    let session = self.sessions.get(sid);
+                    session.is_some_and(|s| s.uplink.mid_of(&publication.sid).is_some())
+                });
+                self.notify_track(WebhookKind::TrackUnpublished, &room, &publication);
+                self.stop_track(&publication.sid);
+                if let Some(sid) = bound {
+                    self.tell(&sid, SessionEvent::Unpublished { track: publication.sid });
+                }
+            }
+            What::SubscriptionsChanged { subscriber, tracks } => {
+                let Some(sid) = self.index.rooms.get(&room).and_then(|r| r.get(&subscriber)).cloned()
+                else {
+                    return;
+                };
+                if tracks.is_empty() {
+                    self.reconcile_all_subscriptions(&sid);
+                }
+                for track in tracks {
+                    self.reconcile_subscription(&sid, &track);
+                }
+            }
+            What::AccessChanged { publisher, subscriber, track, allowed } => {
+                let index = self.index.rooms.get(&room);
+                if let Some(sid) = index.and_then(|r| r.get(&subscriber)).cloned() {
+                    self.tell(&sid, SessionEvent::Access { publisher, track, allowed });
+                }
+            }
+        }
+    }
+
+    fn on_participant_changed(&mut self, room: &RoomName, participant: Participant) {
+        if let Some(session) = self.sessions.get_mut(&participant.sid) {
+            let came_up = participant.state == ParticipantState::Active
+                && session.activation != Activation::Active;
+            if came_up {
+                session.activation = Activation::Active;
+                if let Some(room) = self.replica.state().room(room) {
+                    let kind = WebhookKind::ParticipantJoined;
+                    self.webhooks.notify(kind, &room, Some(&participant), None);
+                }
+            }
+            if self.news.permission_changed(&participant) {
+                self.tell(&participant.sid, SessionEvent::Permission(participant.clone()));
+            }
+        }
+        self.news.participant(room, participant);
+    }
+
+    fn on_participant_left(&mut self, room: &RoomName, gone: Participant, reason: LeaveReason) {
+        if let Some(room) = self.replica.state().room(room).or_else(|| self.news.last_room(room)) {
+            self.webhooks.notify(WebhookKind::ParticipantLeft, &room, Some(&gone), None);
+        }
+        let sid = gone.sid.clone();
+        self.news.participant(room, gone);
+        if reason != LeaveReason::Moved && self.sessions.contains_key(&sid) {
+            self.drop_session(&sid, Some(Leave { reason, rejoin: false }));
+        }
+    }
+
+    fn on_track_published(&mut self, room: &RoomName, publication: &Publication) {
+        self.notify_track(WebhookKind::TrackPublished, room, publication);
+        let owner = self.replica.state().track(room, &publication.sid).map(|(p, _)| p.sid.clone());
+        let Some(owner) = owner else { return };
+        let mid = self.sessions.get(&owner).and_then(|s| s.uplink.mid_of(&publication.sid));
+        if let Some(mid) = mid {
+            self.start_track(&owner, publication, mid);
+        }
+        self.reconcile_audience(room, &publication.sid);
+    }
+
+    fn notify_track(&mut self, kind: WebhookKind, room: &RoomName, publication: &Publication) {
+        let state = self.replica.state();
+        let Some(of) = state.room(room) else { return };
+        let owner = self.index.keys.get(&publication.sid).and_then(|key| self.index.tracks.get(key));
+        let owner = match owner {
+            Some(track) => state.participant(room, &track.identity),
+            None => state.track(room, &publication.sid).map(|(owner, _)| owner),
+        };
+        self.webhooks.notify(kind, &of, owner, Some(publication));
+    }
+}

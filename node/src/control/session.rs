@@ -1,0 +1,204 @@
+//! What this node holds of one session besides its replicated participant.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gateway::node::SessionEvent;
+use proto::id::{Identity, ParticipantSid, PeerId, RoomName, ShardId, TrackSid};
+use proto::media::{MediaKind, Mid, ViewSettings};
+use proto::room::Publication;
+use proto::time::LogTime;
+use tokio::sync::mpsc;
+
+/// Tracks announced but not yet found in an offer, per session.
+pub const PENDING_MAX: usize = 32;
+/// View settings remembered per session.
+pub const VIEWS_MAX: usize = 4096;
+
+/// A participant whose signalling and media are on this node.
+#[derive(Debug)]
+pub struct Session {
+    /// Its room.
+    pub room: RoomName,
+    /// Who it is.
+    pub identity: Identity,
+    /// Its session id.
+    pub sid: ParticipantSid,
+    /// Its transport endpoint.
+    pub peer: PeerId,
+    /// The shard that carries it.
+    pub shard: ShardId,
+    /// Whether it uses two peer connections.
+    pub dual: bool,
+    /// Whether it has been seen with media up.
+    pub activation: Activation,
+    /// Where its events go.
+    pub events: mpsc::Sender<SessionEvent>,
+    /// What it publishes or is about to.
+    pub uplink: Uplink,
+    /// What it receives.
+    pub downlink: Downlink,
+}
+
+/// How far a session's media has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// Media must be up by then, or the session ends.
+    Waiting {
+        /// The deadline.
+        until: LogTime,
+    },
+    /// Media has been up.
+    Active,
+}
+
+/// A session's publications and candidates for them.
+#[derive(Debug, Default)]
+pub struct Uplink {
+    /// Announced by the client, not yet in an offer; by the client's id.
+    pub pending: BTreeMap<String, Publication>,
+    /// In the client's last offer: the client's id and kind of each sending section.
+    pub offered: BTreeMap<Mid, (String, MediaKind)>,
+    /// Announced and offered: published, or being published.
+    pub bound: BTreeMap<Mid, Bound>,
+    /// Tracks whose first subscriber was reported.
+    pub heard: BTreeSet<TrackSid>,
+}
+
+/// A publication bound to a section of the client's offer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// The publication.
+    pub track: TrackSid,
+    /// The client's id of it.
+    pub cid: String,
+}
+
+/// A session's subscriptions.
+#[derive(Debug, Default)]
+pub struct Downlink {
+    /// Subscriptions that the shard knows.
+    pub tracks: BTreeSet<TrackSid>,
+    /// What the client wants of tracks, subscribed or not yet.
+    pub views: BTreeMap<TrackSid, ViewSettings>,
+}
+
+impl Uplink {
+    /// The section a publication is bound to.
+    pub fn mid_of(&self, track: &TrackSid) -> Option<Mid> {
+        self.bound.iter().find(|(_, bound)| bound.track == *track).map(|(mid, _)| *mid)
+    }
+
+    /// Sections whose publication is no longer sent: gone from the offer, or carrying another announced track.
+    ///
+    /// Another id alone does not end it: browsers change ids when a device is replaced.
+    pub fn ended(&self) -> Vec<(Mid, TrackSid)> {
+        let gone = |mid: &Mid, bound: &Bound| match self.offered.get(mid) {
+            None => true,
+            Some((cid, _)) => *cid != bound.cid && self.pending.contains_key(cid),
+        };
+        self.bound
+            .iter()
+            .filter(|(mid, bound)| gone(mid, bound))
+            .map(|(mid, bound)| (*mid, bound.track.clone()))
+            .collect()
+    }
+
+    /// Takes every announced publication that the last offer carries.
+    ///
+    /// The client's id decides; where an offered id was never announced (browsers change ids), the only
+    /// announced track of that kind that no section names is taken instead.
+    pub fn bindable(&mut self) -> Vec<(Mid, String, Publication)> {
+        let free: Vec<(Mid, String, MediaKind)> = self
+            .offered
+            .iter()
+            .filter(|(mid, _)| !self.bound.contains_key(mid))
+            .map(|(mid, (cid, kind))| (*mid, cid.clone(), *kind))
+            .collect();
+        let mut found = Vec::new();
+        for (mid, cid, kind) in &free {
+            if let Some(publication) = self.pending.remove(cid) {
+                found.push((*mid, cid.clone(), publication));
+                continue;
+            }
+            let named = |known: &String| free.iter().any(|(_, cid, _)| cid == known);
+            let stray: Vec<String> = self
+                .pending
+                .iter()
+                .filter(|(known, publication)| publication.kind == *kind && !named(known))
+                .map(|(known, _)| known.clone())
+                .collect();
+            if let [only] = stray.as_slice()
+                && let Some(publication) = self.pending.remove(only)
+            {
+                found.push((*mid, cid.clone(), publication));
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proto::media::Source;
+
+    fn publication(kind: MediaKind, sid: &str) -> Publication {
+        Publication {
+            sid: sid.into(),
+            kind,
+            source: Source::Unknown,
+            name: String::new(),
+            muted: false,
+            codec: None,
+            encodings: Vec::new(),
+            stream: String::new(),
+            stereo: false,
+            disable_dtx: false,
+            disable_red: false,
+            encryption: 0,
+            audio_features: Vec::new(),
+            backup_codec: None,
+        }
+    }
+
+    fn mid(text: &str) -> Mid {
+        Mid::new(text).unwrap()
+    }
+
+    #[test]
+    fn an_announced_track_binds_to_the_section_that_names_it() {
+        let mut uplink = Uplink::default();
+        uplink.pending.insert("cam".into(), publication(MediaKind::Video, "TR_1"));
+        assert!(uplink.bindable().is_empty());
+        uplink.offered.insert(mid("3"), ("cam".into(), MediaKind::Video));
+        let bound = uplink.bindable();
+        assert_eq!(bound.len(), 1);
+        assert_eq!(bound[0].0, mid("3"));
+        assert!(uplink.pending.is_empty());
+    }
+
+    #[test]
+    fn a_section_with_an_unknown_id_takes_the_only_announced_track_of_its_kind() {
+        let mut uplink = Uplink::default();
+        uplink.pending.insert("cam".into(), publication(MediaKind::Video, "TR_1"));
+        uplink.pending.insert("mic".into(), publication(MediaKind::Audio, "TR_2"));
+        uplink.offered.insert(mid("0"), ("other".into(), MediaKind::Video));
+        assert_eq!(uplink.bindable()[0].2.sid, "TR_1".into());
+        assert_eq!(uplink.pending.len(), 1);
+    }
+
+    #[test]
+    fn a_publication_ends_when_its_section_sends_nothing_or_something_else() {
+        let mut uplink = Uplink::default();
+        let bound = Bound { track: "TR_1".into(), cid: "cam".into() };
+        uplink.bound.insert(mid("3"), bound);
+        uplink.offered.insert(mid("3"), ("cam".into(), MediaKind::Video));
+        assert!(uplink.ended().is_empty());
+        uplink.offered.insert(mid("3"), ("screen".into(), MediaKind::Video));
+        assert!(uplink.ended().is_empty(), "a changed id alone ends nothing");
+        uplink.pending.insert("screen".into(), publication(MediaKind::Video, "TR_2"));
+        assert_eq!(uplink.ended(), vec![(mid("3"), "TR_1".into())]);
+        uplink.offered.clear();
+        assert_eq!(uplink.ended().len(), 1);
+    }
+}

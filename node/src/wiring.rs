@@ -1,0 +1,203 @@
+//! Starting a node, and stopping it without dropping calls.
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use anyhow::Context;
+use gateway::auth::Keys;
+use gateway::webhook::Webhooks;
+use gateway::{Clock, Gateway};
+use proto::id::ShardId;
+use proto::media::Codec;
+use proto::unit::Bitrate;
+use sfu_shard::api::{Command, ShardConfig};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+use crate::config::Config;
+use crate::control::{Census, Control, Parts};
+use crate::replica::Local;
+use crate::telemetry::Figures;
+
+/// Requests of the doors that may wait for the control loop.
+const REQUESTS_MAX: usize = 16_384;
+/// Where bandwidth estimation starts: enough for a 360p picture at once, little enough for a phone.
+const BWE_START: Bitrate = Bitrate::from_kbps(1_000);
+/// Webhooks still under way when the node stops get this long.
+const WEBHOOKS_WITHIN: Duration = Duration::from_secs(5);
+/// Sockets that are still open after everybody was told to leave get this long.
+const CLOSE_WITHIN: Duration = Duration::from_secs(3);
+
+/// Runs a node until it is told to stop.
+///
+/// # Errors
+/// A port is taken, or the system refuses threads or sockets.
+pub async fn serve(config: Config) -> anyhow::Result<()> {
+    std::fs::create_dir_all(&config.data)
+        .with_context(|| format!("creating the data directory {}", config.data.display()))?;
+    let addresses = node_addresses(&config);
+    let shards = start_shards(&config, &addresses)?;
+    let handles = shards.handles.clone();
+    let (census_out, census) = watch::channel(Census::default());
+    let figures = Figures::start(shards.handles.clone(), census.clone())?;
+    let clock = Clock::system();
+    let doors = door_config(&config);
+    let webhooks = Webhooks::new(
+        doors.webhook.clone().unwrap_or_default(),
+        doors.keys.clone(),
+        clock.clone(),
+    )?;
+    let (stop_sessions, sessions_stopped) = watch::channel(false);
+    let (requests_out, requests) = mpsc::channel(REQUESTS_MAX);
+    let control = tokio::spawn(Control::run(Parts {
+        replica: Local::default(),
+        shards: shards.handles,
+        shard_events: shards.events,
+        requests,
+        webhooks: webhooks.clone(),
+        room_settings: config.room_settings(),
+        auto_create: config.room.auto_create,
+        census: census_out,
+        stop: sessions_stopped,
+    }));
+    let gateway = Gateway::new(doors, requests_out, clock);
+    let listener = TcpListener::bind(config.http())
+        .await
+        .with_context(|| format!("listening on {}", config.http()))?;
+    announce(&config, &addresses, &figures);
+    let (stop, stopped) = watch::channel(false);
+    let serving = tokio::spawn({
+        let gateway = gateway.clone();
+        let metrics = axum::Router::new()
+            .route("/metrics", axum::routing::get(move || async move { figures.render() }));
+        async move { gateway.serve(listener, metrics, wait_for(stopped)).await }
+    });
+    drain(&config, &gateway, census.clone()).await?;
+    stop_sessions.send_replace(true);
+    let _ = tokio::time::timeout(CLOSE_WITHIN, census.clone().wait_for(|c| c.participants == 0)).await;
+    stop.send_replace(true);
+    drop(gateway);
+    if tokio::time::timeout(CLOSE_WITHIN, serving).await.is_err() {
+        tracing::warn!("some sockets did not close in time");
+    }
+    webhooks.drain(WEBHOOKS_WITHIN).await;
+    control.abort();
+    stop_shards(&handles);
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn start_shards(config: &Config, addresses: &[IpAddr]) -> anyhow::Result<sfu_shard::Shards> {
+    let shards = config.shards();
+    let tcp = (!config.rtc.tcp_disabled).then(|| config.ice_tcp());
+    let at = |port: u16| addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect::<Vec<_>>();
+    let configs = (0..shards).map(|shard| ShardConfig {
+        shard: ShardId(shard),
+        shards,
+        udp: config.udp(shard),
+        announce: at(config.udp(shard).port()),
+        announce_tcp: tcp.map(|tcp| at(tcp.port())).unwrap_or_default(),
+        bwe_start: Some(BWE_START),
+    });
+    Ok(sfu_shard::start(configs.collect(), tcp)?)
+}
+
+fn door_config(config: &Config) -> gateway::Config {
+    let all = [Codec::Opus, Codec::Vp8, Codec::H264, Codec::Vp9, Codec::Av1];
+    let chosen: Vec<Codec> =
+        config.rtc.codecs.iter().filter_map(|mime| Codec::from_mime(mime)).collect();
+    let mut limits = gateway::limit::Limits::default();
+    limits.sockets_max = config.limit.sockets_max;
+    limits.joins_per_second = config.limit.joins_per_second;
+    gateway::Config {
+        keys: config.keys.clone().into_iter().collect::<Keys>(),
+        dev: config.dev,
+        ice_servers: config
+            .rtc
+            .ice_servers
+            .iter()
+            .map(|server| gateway::IceServer {
+                urls: server.urls.clone(),
+                username: server.username.clone(),
+                credential: server.credential.clone(),
+            })
+            .collect(),
+        enable_remote_unmute: config.room.enable_remote_unmute,
+        webhook: (!config.webhook.urls.is_empty()).then(|| gateway::Webhook {
+            api_key: config.webhook.api_key.clone(),
+            urls: config.webhook.urls.clone(),
+        }),
+        codecs: if chosen.is_empty() { all.to_vec() } else { chosen },
+        room_defaults: config.room_settings(),
+        limits,
+        ..gateway::Config::default()
+    }
+}
+
+/// The addresses clients are told: those configured, else the bound one, else the machine's own.
+fn node_addresses(config: &Config) -> Vec<IpAddr> {
+    if !config.rtc.node_ips.is_empty() {
+        return config.rtc.node_ips.clone();
+    }
+    if !config.bind.is_unspecified() {
+        return vec![config.bind];
+    }
+    // Connecting a UDP socket sends nothing: it only asks the routing table which address would be used.
+    let own = UdpSocket::bind((config.bind, 0))
+        .and_then(|socket| socket.connect(("192.0.2.1", 9)).and_then(|()| socket.local_addr()));
+    match own {
+        Ok(own) => vec![own.ip()],
+        Err(error) => {
+            tracing::warn!(%error, "cannot tell the machine's own address; set rtc.node_ips");
+            vec![IpAddr::from([127, 0, 0, 1])]
+        }
+    }
+}
+
+fn announce(config: &Config, addresses: &[IpAddr], figures: &Figures) {
+    let http = config.http();
+    tracing::info!(%http, media = ?figures.media_addresses(), ?addresses, "serving");
+    if config.dev {
+        tracing::info!("development mode: API key devkey, secret secret; open http://{http}/");
+    }
+}
+
+/// Waits for the signal to stop, then for the rooms to empty; a second signal ends the wait.
+async fn drain(
+    config: &Config,
+    gateway: &Gateway,
+    mut census: watch::Receiver<Census>,
+) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    gateway.begin_drain();
+    let participants = census.borrow().participants;
+    let wait = Duration::from_secs(config.drain_s);
+    tracing::info!(participants, seconds = wait.as_secs(), "draining: nobody new comes in");
+    let empty = census.wait_for(|census| census.participants == 0);
+    tokio::select! {
+        _ = tokio::time::timeout(wait, empty) => {}
+        _ = terminate.recv() => tracing::info!("second signal: stopping now"),
+        _ = interrupt.recv() => tracing::info!("second signal: stopping now"),
+    }
+    Ok(())
+}
+
+async fn wait_for(mut stopped: watch::Receiver<bool>) {
+    // An error means that the sender is gone, which is a stop as well.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+/// Stops the media threads; they close their peers first.
+fn stop_shards(shards: &[sfu_shard::ShardHandle]) {
+    for shard in shards {
+        if shard.send(Command::Stop).is_err() {
+            tracing::warn!(shard = shard.shard.0, "media thread did not take the stop");
+        }
+    }
+}
