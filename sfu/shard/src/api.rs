@@ -52,6 +52,10 @@ pub struct TrackSpec {
     pub disable_red: bool,
     /// Nothing is forwarded while muted.
     pub muted: bool,
+    /// The publisher may not pause sending in silence (Opus DTX is left out of the answer).
+    pub disable_dtx: bool,
+    /// Two channels of sound: both ends are told so, and the publisher gets a higher rate.
+    pub stereo: bool,
 }
 
 /// The names a subscribed track gets in SDP: `a=msid:{stream} {track}`. Token characters, at most 64 each.
