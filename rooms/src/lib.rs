@@ -296,3 +296,6 @@ impl Rooms {
 fn not_found(room: &RoomName) -> Reject {
     Reject::RoomNotFound { room: room.clone() }
 }
+
+#[cfg(test)]
+mod tests;

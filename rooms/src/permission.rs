@@ -57,7 +57,7 @@ impl OpenRoom {
             .map(|publication| What::TrackUnpublished(identity.clone(), publication))
             .collect();
         let changed = self.roster.change(identity, |participant| {
-            participant.permission = permission.clone()
+            participant.permission = permission.clone();
         })?;
         whats.push(What::ParticipantChanged(changed));
         if can_subscribe_changed {

@@ -206,7 +206,7 @@ impl OpenRoom {
             return Ok(Vec::new());
         }
         let changed = self.roster.change(identity, |participant| {
-            participant.state = ParticipantState::Active
+            participant.state = ParticipantState::Active;
         })?;
         Ok(vec![What::ParticipantChanged(changed)])
     }

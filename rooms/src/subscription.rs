@@ -110,7 +110,7 @@ impl OpenRoom {
             self.note_access(publisher, subscriber, audience, &mut access);
         }
         let changed = self.roster.change(identity, |participant| {
-            participant.audience = audience.clone()
+            participant.audience = audience.clone();
         })?;
         let mut whats = vec![What::ParticipantChanged(changed)];
         whats.append(&mut access);
