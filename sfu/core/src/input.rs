@@ -127,7 +127,6 @@ pub struct Track {
     pub home: bool,
 }
 
-
 /// A packet without its payload, as the core sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet {
