@@ -45,11 +45,11 @@ fn name(prefix: &'static str, count: u8) -> impl Strategy<Value = String> {
 }
 
 fn track() -> impl Strategy<Value = TrackSid> {
-    name("TR_", 6).prop_map(TrackSid::from)
+    name("TR_", 4).prop_map(TrackSid::from)
 }
 
 fn identity() -> impl Strategy<Value = Identity> {
-    name("user", 4).prop_map(Identity::from)
+    name("user", 3).prop_map(Identity::from)
 }
 
 fn source() -> impl Strategy<Value = Source> {
@@ -61,27 +61,36 @@ fn source() -> impl Strategy<Value = Source> {
 }
 
 fn settings() -> impl Strategy<Value = RoomSettings> {
-    (0..30_u64, 0..10_u64, 0..4_u32).prop_map(|(empty, departed, participants_max)| RoomSettings {
-        empty_timeout: Duration::from_secs(empty),
-        departure_timeout: Duration::from_secs(departed),
-        participants_max,
-        metadata: String::new(),
-    })
+    (
+        0..30_u64,
+        0..10_u64,
+        prop_oneof![1 => 1..3_u32, 2 => Just(0)],
+    )
+        .prop_map(|(empty, departed, participants_max)| RoomSettings {
+            empty_timeout: Duration::from_secs(empty),
+            departure_timeout: Duration::from_secs(departed),
+            participants_max,
+            metadata: String::new(),
+        })
 }
 
 fn permission() -> impl Strategy<Value = Permission> {
-    let often = || prop::bool::weighted(0.8);
+    let often = || prop::bool::weighted(0.9);
     let rarely = || prop::bool::weighted(0.2);
     let flags = (often(), often(), any::<bool>(), rarely(), rarely());
-    (flags, btree_set(source(), 0..3)).prop_map(|(flags, publish_sources)| Permission {
-        can_publish: flags.0,
-        can_subscribe: flags.1,
-        can_publish_data: true,
-        publish_sources,
-        can_update_metadata: flags.2,
-        hidden: flags.3,
-        recorder: flags.4,
-    })
+    (
+        flags,
+        prop_oneof![2 => Just(BTreeSet::new()), 1 => btree_set(source(), 1..3)],
+    )
+        .prop_map(|(flags, publish_sources)| Permission {
+            can_publish: flags.0,
+            can_subscribe: flags.1,
+            can_publish_data: true,
+            publish_sources,
+            can_update_metadata: flags.2,
+            hidden: flags.3,
+            recorder: flags.4,
+        })
 }
 
 fn audience() -> impl Strategy<Value = Audience> {
@@ -90,13 +99,13 @@ fn audience() -> impl Strategy<Value = Audience> {
         btree_set(track(), 0..3).prop_map(TrackAccess::Only),
     ];
     prop_oneof![
-        Just(Audience::All),
-        btree_map(identity(), access, 0..4).prop_map(Audience::Only),
+        3 => Just(Audience::All),
+        1 => btree_map(identity(), access, 0..4).prop_map(Audience::Only),
     ]
 }
 
 fn participant() -> impl Strategy<Value = Participant> {
-    let ids = (identity(), name("PA_", 6));
+    let ids = (identity(), name("PA_", 3));
     (ids, permission(), any::<bool>(), audience()).prop_map(
         |((identity, sid), permission, auto, audience)| Participant {
             permission,
@@ -117,39 +126,37 @@ fn participant_action() -> impl Strategy<Value = ParticipantAction> {
                 name: None, metadata: None, attributes, by_self
             }
         ),
-        2 => permission().prop_map(|permission| ParticipantAction::SetPermission { permission }),
-        6 => (track(), source()).prop_map(
+        1 => permission().prop_map(|permission| ParticipantAction::SetPermission { permission }),
+        12 => (track(), source()).prop_map(
             |(sid, source)| make::publish(make::publication(sid.as_str(), source))
         ),
         2 => track().prop_map(|track| ParticipantAction::Unpublish { track }),
-        1 => (track(), any::<bool>()).prop_map(
+        3 => (track(), any::<bool>()).prop_map(
             |(track, muted)| ParticipantAction::SetMuted { track, muted }
         ),
         1 => track().prop_map(|track| ParticipantAction::UpdateTrack {
             track, codec: Some(Codec::Vp8), encodings: None, audio_features: None
         }),
-        4 => (btree_set(track(), 0..4), any::<bool>()).prop_map(
+        3 => (btree_set(track(), 0..4), any::<bool>()).prop_map(
             |(tracks, subscribed)| ParticipantAction::SetSubscribed { tracks, subscribed }
         ),
-        2 => audience().prop_map(|audience| ParticipantAction::SetAudience { audience }),
+        3 => audience().prop_map(|audience| ParticipantAction::SetAudience { audience }),
     ]
 }
 
 fn action() -> impl Strategy<Value = Action> {
-    let sid = prop::option::weighted(0.2, name("PA_", 6).prop_map(Into::into));
+    let sid = prop::option::weighted(0.1, name("PA_", 3).prop_map(Into::into));
     prop_oneof![
         2 => settings().prop_map(make::create),
-        1 => prop::bool::weighted(0.3).prop_map(
-            |close| if close { Action::Close } else { Action::Expire }
-        ),
-        2 => Just(Action::Expire),
+        1 => Just(Action::Close),
+        8 => Just(Action::Expire),
         1 => name("news", 2).prop_map(|metadata| Action::SetMetadata { metadata }),
-        12 => (participant(), prop::option::of(settings())).prop_map(
+        16 => (participant(), prop::option::weighted(0.8, settings())).prop_map(
             |(participant, create)| Action::Join {
                 room_sid: "RM_2".into(), create, participant: Box::new(participant)
             }
         ),
-        40 => (identity(), sid, participant_action()).prop_map(
+        80 => (identity(), sid, participant_action()).prop_map(
             |(identity, sid, action)| Action::Participant { identity, sid, action }
         ),
     ]
