@@ -2,122 +2,126 @@
 //!
 //! An unknown key is an error that names the nearest known one: a typo must not silently run with a default.
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
-use figment::Figment;
-use figment::providers::{Env, Format, Serialized, Toml};
-use figment::value::{Dict, Value};
+use figment::{
+    Figment,
+    providers::{Env, Format, Serialized, Toml},
+    value::{Dict, Value},
+};
 use serde::{Deserialize, Serialize};
 
 /// The HTTP port that every other port is counted from.
-pub const PORT_BASE: u16 = 7880;
+pub(crate) const PORT_BASE: u16 = 7880;
 /// UDP ports reserved for shards below the node-link port.
-pub const SHARDS_MAX: u8 = 8;
+pub(crate) const SHARDS_MAX: u8 = 8;
 
 /// Everything an operator can set.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Config {
+pub(crate) struct Config {
     /// Development mode: known key, loopback, faults on request, tokens for the demo page.
-    pub dev: bool,
+    pub(crate) dev: bool,
     /// Where the node keeps its files.
-    pub data: PathBuf,
+    pub(crate) data: PathBuf,
     /// HTTP port; every other port keeps its distance to it.
-    pub port_base: u16,
+    pub(crate) port_base: u16,
     /// Address the HTTP and media ports listen on.
-    pub bind: IpAddr,
+    pub(crate) bind: IpAddr,
     /// API keys and their secrets.
-    pub keys: BTreeMap<String, String>,
+    pub(crate) keys: BTreeMap<String, String>,
     /// Media.
-    pub rtc: Rtc,
+    pub(crate) rtc: Rtc,
     /// Defaults of rooms.
-    pub room: Room,
+    pub(crate) room: Room,
     /// Who is told of events.
-    pub webhook: Webhook,
+    pub(crate) webhook: Webhook,
     /// Limits of the doors.
-    pub limit: Limit,
+    pub(crate) limit: Limit,
     /// What is logged.
-    pub log: Log,
+    pub(crate) log: Log,
     /// How long a stopping node waits for its rooms to empty, in seconds.
-    pub drain_s: u64,
+    pub(crate) drain_s: u64,
 }
 
 /// Media settings.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Rtc {
+pub(crate) struct Rtc {
     /// Media threads; 0: one per core.
-    pub shards: u8,
+    pub(crate) shards: u8,
     /// Addresses that clients are told to reach the node at; empty: the bound address, or the machine's own.
-    pub node_ips: Vec<IpAddr>,
+    pub(crate) node_ips: Vec<IpAddr>,
     /// Whether media over TCP is offered.
-    pub tcp_disabled: bool,
+    pub(crate) tcp_disabled: bool,
     /// Servers told to clients for traversal, such as `turn:turn.example.org`.
-    pub ice_servers: Vec<IceServer>,
+    pub(crate) ice_servers: Vec<IceServer>,
     /// Codecs offered, by media type; empty: all that are forwarded.
-    pub codecs: Vec<String>,
+    pub(crate) codecs: Vec<String>,
 }
 
 /// A server for NAT traversal.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct IceServer {
+pub(crate) struct IceServer {
     /// Its URLs.
-    pub urls: Vec<String>,
+    pub(crate) urls: Vec<String>,
     /// User name.
-    pub username: String,
+    pub(crate) username: String,
     /// Password.
-    pub credential: String,
+    pub(crate) credential: String,
 }
 
 /// Defaults of rooms that do not say otherwise.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Room {
+pub(crate) struct Room {
     /// Whether a join opens a room that does not exist.
-    pub auto_create: bool,
+    pub(crate) auto_create: bool,
     /// Seconds after which a room that nobody came to closes.
-    pub empty_timeout_s: u64,
+    pub(crate) empty_timeout_s: u64,
     /// Seconds after which a room that everybody left closes.
-    pub departure_timeout_s: u64,
+    pub(crate) departure_timeout_s: u64,
     /// Most participants; 0: no limit of its own.
-    pub max_participants: u32,
+    pub(crate) max_participants: u32,
     /// Whether moderators may unmute somebody else's track.
-    pub enable_remote_unmute: bool,
+    pub(crate) enable_remote_unmute: bool,
 }
 
 /// Who is told of events.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Webhook {
+pub(crate) struct Webhook {
     /// Where events are posted.
-    pub urls: Vec<String>,
+    pub(crate) urls: Vec<String>,
     /// The API key whose secret signs them.
-    pub api_key: String,
+    pub(crate) api_key: String,
 }
 
 /// Limits of the doors.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Limit {
+pub(crate) struct Limit {
     /// Most WebSockets at once.
-    pub sockets_max: usize,
+    pub(crate) sockets_max: usize,
     /// Joins a second from one address.
-    pub joins_per_second: u32,
+    pub(crate) joins_per_second: u32,
 }
 
 /// What is logged.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Log {
+pub(crate) struct Log {
     /// A filter such as `info` or `info,sfu_shard=debug`.
-    pub level: String,
+    pub(crate) level: String,
     /// One JSON object a line instead of text.
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 impl Default for Config {
@@ -164,15 +168,15 @@ impl Default for Log {
 
 /// What flags may override.
 #[derive(Debug, Default)]
-pub struct Flags {
+pub(crate) struct Flags {
     /// `--dev`.
-    pub dev: bool,
+    pub(crate) dev: bool,
     /// `--data`.
-    pub data: Option<PathBuf>,
+    pub(crate) data: Option<PathBuf>,
     /// `--port-base`.
-    pub port_base: Option<u16>,
+    pub(crate) port_base: Option<u16>,
     /// `--bind`.
-    pub bind: Option<IpAddr>,
+    pub(crate) bind: Option<IpAddr>,
 }
 
 impl Config {
@@ -180,7 +184,7 @@ impl Config {
     ///
     /// # Errors
     /// The file cannot be read, a key is unknown or has the wrong type, or the whole makes no sense.
-    pub fn load(file: Option<&Path>, flags: Flags) -> anyhow::Result<Self> {
+    pub(crate) fn load(file: Option<&Path>, flags: Flags) -> anyhow::Result<Self> {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
         if let Some(file) = file {
             if !file.is_file() {
@@ -216,20 +220,27 @@ impl Config {
 
     fn check(&self) -> anyhow::Result<()> {
         if self.keys.is_empty() {
-            bail!("no API key is configured: set [keys] in the file, STOA_KEYS=\"key: secret\", or use --dev");
+            bail!(
+                "no API key is configured: set [keys] in the file, STOA_KEYS=\"key: secret\", or use --dev"
+            );
         }
         if self.port_base < 1024 || self.port_base > u16::MAX - 32 {
             bail!("port_base is {}, allowed are 1024 to {}", self.port_base, u16::MAX - 32);
         }
         if self.rtc.shards > SHARDS_MAX {
-            bail!("rtc.shards is {}, at most {SHARDS_MAX} fit below the node-link port", self.rtc.shards);
+            bail!(
+                "rtc.shards is {}, at most {SHARDS_MAX} fit below the node-link port",
+                self.rtc.shards
+            );
         }
         if !self.webhook.urls.is_empty() && !self.keys.contains_key(&self.webhook.api_key) {
             bail!("webhook.api_key {:?} is none of the configured keys", self.webhook.api_key);
         }
         for mime in &self.rtc.codecs {
             if proto::media::Codec::from_mime(mime).is_none() {
-                bail!("rtc.codecs names {mime:?}, which is not forwarded; known are audio/opus, video/VP8, video/H264, video/VP9, video/AV1");
+                bail!(
+                    "rtc.codecs names {mime:?}, which is not forwarded; known are audio/opus, video/VP8, video/H264, video/VP9, video/AV1"
+                );
             }
         }
         Ok(())
@@ -237,25 +248,25 @@ impl Config {
 
     /// Where HTTP and WebSocket listen.
     #[must_use]
-    pub const fn http(&self) -> SocketAddr {
+    pub(crate) const fn http(&self) -> SocketAddr {
         SocketAddr::new(self.bind, self.port_base)
     }
 
     /// Where media over TCP listens.
     #[must_use]
-    pub const fn ice_tcp(&self) -> SocketAddr {
+    pub(crate) const fn ice_tcp(&self) -> SocketAddr {
         SocketAddr::new(self.bind, self.port_base + 1)
     }
 
     /// Where a shard's media over UDP listens.
     #[must_use]
-    pub const fn udp(&self, shard: u8) -> SocketAddr {
+    pub(crate) const fn udp(&self, shard: u8) -> SocketAddr {
         SocketAddr::new(self.bind, self.port_base + 2 + shard as u16)
     }
 
     /// How many media threads to run.
     #[must_use]
-    pub fn shards(&self) -> u8 {
+    pub(crate) fn shards(&self) -> u8 {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let wanted = if self.rtc.shards == 0 { cores } else { usize::from(self.rtc.shards) };
         u8::try_from(wanted).unwrap_or(SHARDS_MAX).clamp(1, SHARDS_MAX)
@@ -263,7 +274,7 @@ impl Config {
 
     /// Settings of rooms that do not say otherwise.
     #[must_use]
-    pub fn room_settings(&self) -> proto::room::RoomSettings {
+    pub(crate) fn room_settings(&self) -> proto::room::RoomSettings {
         proto::room::RoomSettings {
             empty_timeout: Duration::from_secs(self.room.empty_timeout_s),
             departure_timeout: Duration::from_secs(self.room.departure_timeout_s),

@@ -15,11 +15,9 @@ mod telemetry;
 mod token;
 mod wiring;
 
-use std::net::IpAddr;
-use std::path::PathBuf;
+use std::{net::IpAddr, path::PathBuf};
 
 use clap::{Parser, Subcommand};
-
 use config::{Config, Flags};
 
 #[global_allocator]

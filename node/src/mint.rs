@@ -1,7 +1,9 @@
 //! New ids. Randomness is drawn here, outside the state machines, and travels in commands.
 
-use proto::id::{ParticipantSid, RoomSid, TrackSid};
-use proto::media::{MediaKind, Source};
+use proto::{
+    id::{ParticipantSid, RoomSid, TrackSid},
+    media::{MediaKind, Source},
+};
 use rand::RngExt as _;
 
 /// Digits and letters without those that are easily confused; the field's alphabet for sids.
@@ -14,17 +16,17 @@ fn random_text(prefix: &str, len: usize) -> String {
 }
 
 /// `RM_` and 12 characters.
-pub fn room_sid() -> RoomSid {
+pub(crate) fn room_sid() -> RoomSid {
     random_text("RM_", 12).into()
 }
 
 /// `PA_` and 12 characters.
-pub fn participant_sid() -> ParticipantSid {
+pub(crate) fn participant_sid() -> ParticipantSid {
     random_text("PA_", 12).into()
 }
 
 /// `TR_`, a letter for the kind, one for the source, and 10 characters.
-pub fn track_sid(kind: MediaKind, source: Source) -> TrackSid {
+pub(crate) fn track_sid(kind: MediaKind, source: Source) -> TrackSid {
     let kind = match kind {
         MediaKind::Audio => 'A',
         MediaKind::Video => 'V',

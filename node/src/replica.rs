@@ -4,30 +4,31 @@
 //! replicated log implements the same trait: it only takes longer between the two. [`Local`] applies at once; it is
 //! the single-node implementation and the twin that tests compare a replicated one with.
 
-use std::collections::VecDeque;
-use std::future::Future;
+use std::{collections::VecDeque, future::Future};
 
-use proto::room::{Command, Event, Reject};
-use proto::time::LogTime;
+use proto::{
+    room::{Command, Event, Reject},
+    time::LogTime,
+};
 use rooms::Rooms;
 
 /// Names a command on its way through the log; chosen by the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ticket(pub u64);
+pub(crate) struct Ticket(pub u64);
 
 /// A command that was applied, with what came of it.
 #[derive(Debug)]
-pub struct Applied {
+pub(crate) struct Applied {
     /// The ticket it was handed in with; `None` for a command of another node.
-    pub ticket: Option<Ticket>,
+    pub(crate) ticket: Option<Ticket>,
     /// When, by the log's clock.
-    pub at: LogTime,
+    pub(crate) at: LogTime,
     /// What happened, or why nothing did.
-    pub result: Result<Vec<Event>, Reject>,
+    pub(crate) result: Result<Vec<Event>, Reject>,
 }
 
 /// The replicated room state.
-pub trait Replica {
+pub(crate) trait Replica {
     /// Hands a command in at a time. Its result comes out of [`Replica::applied`].
     fn submit(&mut self, at: LogTime, ticket: Ticket, command: &Command);
 
@@ -43,7 +44,7 @@ pub trait Replica {
 
 /// One replica, applied at once, in memory.
 #[derive(Debug, Default)]
-pub struct Local {
+pub(crate) struct Local {
     rooms: Rooms,
     applied: VecDeque<Applied>,
 }

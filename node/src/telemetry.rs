@@ -1,23 +1,23 @@
 //! Logs and figures.
 
-use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::{fmt::Write as _, net::SocketAddr};
 
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use sfu_shard::ShardHandle;
-use sfu_shard::counters::{Counters, Drop, LATENCY_BOUNDS_US};
+use sfu_shard::{
+    ShardHandle,
+    counters::{Counters, Drop, LATENCY_BOUNDS_US},
+};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
-use crate::config::Log;
-use crate::control::Census;
+use crate::{config::Log, control::Census};
 
 /// Starts the log on standard error.
 ///
 /// # Errors
 /// The filter cannot be read.
-pub fn start_log(log: &Log) -> anyhow::Result<()> {
+pub(crate) fn start_log(log: &Log) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&log.level)?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if log.json {
@@ -30,7 +30,7 @@ pub fn start_log(log: &Log) -> anyhow::Result<()> {
 
 /// The node's figures in the Prometheus text format.
 #[derive(Clone)]
-pub struct Figures {
+pub(crate) struct Figures {
     recorder: PrometheusHandle,
     shards: Vec<ShardHandle>,
     census: watch::Receiver<Census>,
@@ -41,7 +41,10 @@ impl Figures {
     ///
     /// # Errors
     /// A recorder is already installed.
-    pub fn start(shards: Vec<ShardHandle>, census: watch::Receiver<Census>) -> anyhow::Result<Self> {
+    pub(crate) fn start(
+        shards: Vec<ShardHandle>,
+        census: watch::Receiver<Census>,
+    ) -> anyhow::Result<Self> {
         let recorder = PrometheusBuilder::new().install_recorder()?;
         describe();
         Ok(Self { recorder, shards, census })
@@ -49,7 +52,7 @@ impl Figures {
 
     /// Renders every figure as it is now.
     #[must_use]
-    pub fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         let census = *self.census.borrow();
         set("livekit_room_total", census.rooms);
         set("livekit_participant_total", census.participants);
@@ -68,7 +71,7 @@ impl Figures {
 
     /// Where the shards listen, for the start-up log.
     #[must_use]
-    pub fn media_addresses(&self) -> Vec<SocketAddr> {
+    pub(crate) fn media_addresses(&self) -> Vec<SocketAddr> {
         self.shards.iter().map(|shard| shard.udp).collect()
     }
 }

@@ -1,18 +1,19 @@
 //! `stoa token`: an access token for people and scripts.
 
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::{io::Write as _, path::PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args as ClapArgs;
 use gateway::auth::{Keys, Token, VideoGrant};
 
-use crate::clock::log_time;
-use crate::config::{Config, Flags};
+use crate::{
+    clock::log_time,
+    config::{Config, Flags},
+};
 
 /// What the token says.
 #[derive(Debug, ClapArgs)]
-pub struct Args {
+pub(crate) struct Args {
     /// Who it is for.
     #[arg(long)]
     identity: String,
@@ -43,9 +44,10 @@ pub struct Args {
 ///
 /// # Errors
 /// No key is configured, or a right is unknown.
-pub fn print(args: &Args) -> anyhow::Result<()> {
+pub(crate) fn print(args: &Args) -> anyhow::Result<()> {
     let config = Config::load(args.config.as_deref(), Flags { dev: args.dev, ..Flags::default() })?;
-    let keys: Keys = config.keys.iter().map(|(key, secret)| (key.clone(), secret.clone())).collect();
+    let keys: Keys =
+        config.keys.iter().map(|(key, secret)| (key.clone(), secret.clone())).collect();
     let token = Token {
         sub: args.identity.clone(),
         name: args.name.clone(),

@@ -1,24 +1,26 @@
 //! Starting a node, and stopping it without dropping calls.
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::time::Duration;
+use std::{
+    net::{IpAddr, SocketAddr, UdpSocket},
+    time::Duration,
+};
 
 use anyhow::Context;
-use gateway::auth::Keys;
-use gateway::webhook::Webhooks;
-use gateway::{Clock, Gateway};
-use proto::id::ShardId;
-use proto::media::Codec;
-use proto::unit::Bitrate;
+use gateway::{Clock, Gateway, auth::Keys, webhook::Webhooks};
+use proto::{id::ShardId, media::Codec, unit::Bitrate};
 use sfu_shard::api::{Command, ShardConfig};
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::{mpsc, watch},
+};
 
-use crate::config::Config;
-use crate::control::{Census, Control, Parts};
-use crate::replica::Local;
-use crate::telemetry::Figures;
+use crate::{
+    config::Config,
+    control::{Census, Control, Parts},
+    replica::Local,
+    telemetry::Figures,
+};
 
 /// Requests of the doors that may wait for the control loop.
 const REQUESTS_MAX: usize = 16_384;
@@ -33,7 +35,7 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 ///
 /// # Errors
 /// A port is taken, or the system refuses threads or sockets.
-pub async fn serve(config: Config) -> anyhow::Result<()> {
+pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     std::fs::create_dir_all(&config.data)
         .with_context(|| format!("creating the data directory {}", config.data.display()))?;
     let addresses = node_addresses(&config);
@@ -75,7 +77,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     });
     drain(&config, &gateway, census.clone()).await?;
     stop_sessions.send_replace(true);
-    let _ = tokio::time::timeout(CLOSE_WITHIN, census.clone().wait_for(|c| c.participants == 0)).await;
+    let _ =
+        tokio::time::timeout(CLOSE_WITHIN, census.clone().wait_for(|c| c.participants == 0)).await;
     stop.send_replace(true);
     drop(gateway);
     if tokio::time::timeout(CLOSE_WITHIN, serving).await.is_err() {
@@ -107,9 +110,11 @@ fn door_config(config: &Config) -> gateway::Config {
     let all = [Codec::Opus, Codec::Vp8, Codec::H264, Codec::Vp9, Codec::Av1];
     let chosen: Vec<Codec> =
         config.rtc.codecs.iter().filter_map(|mime| Codec::from_mime(mime)).collect();
-    let mut limits = gateway::limit::Limits::default();
-    limits.sockets_max = config.limit.sockets_max;
-    limits.joins_per_second = config.limit.joins_per_second;
+    let limits = gateway::limit::Limits {
+        sockets_max: config.limit.sockets_max,
+        joins_per_second: config.limit.joins_per_second,
+        ..gateway::limit::Limits::default()
+    };
     gateway::Config {
         keys: config.keys.clone().into_iter().collect::<Keys>(),
         dev: config.dev,

@@ -1,16 +1,21 @@
 //! What the log says.
 
-use gateway::node::{Joined, Leave, Reply, SessionEvent};
-use gateway::webhook::WebhookKind;
-use proto::id::{ParticipantSid, RoomName};
-use proto::media::Mid;
-use proto::room::event::What;
-use proto::room::{Event, LeaveReason, Participant, ParticipantState, Publication, Reject};
-use proto::time::LogTime;
+use gateway::{
+    node::{Joined, Leave, Reply, SessionEvent},
+    webhook::WebhookKind,
+};
+use proto::{
+    id::{Identity, ParticipantSid, RoomName, TrackSid},
+    media::Mid,
+    room::{Event, LeaveReason, Participant, ParticipantState, Publication, Reject, event::What},
+    time::LogTime,
+};
 use sfu_shard::api::Command as ShardCommand;
 
-use super::session::{Activation, Downlink, Session, Uplink};
-use super::{Continuation, Control, Replica, media, refusal_of};
+use super::{
+    Continuation, Control, Replica, media, refusal_of,
+    session::{Activation, Downlink, Session, Uplink},
+};
 use crate::replica::Applied;
 
 /// Media must be up this long after the join. Shorter cuts off slow networks, longer keeps ghosts.
@@ -104,7 +109,11 @@ impl<R: Replica> Control<R> {
     }
 
     /// Everybody in a room that `except` may see.
-    pub(super) fn visible_others(&self, room: &RoomName, except: &ParticipantSid) -> Vec<Participant> {
+    pub(super) fn visible_others(
+        &self,
+        room: &RoomName,
+        except: &ParticipantSid,
+    ) -> Vec<Participant> {
         let all = self.replica.state().participants(room);
         all.filter(|p| p.sid != *except && !p.permission.hidden).cloned().collect()
     }
@@ -123,7 +132,9 @@ impl<R: Replica> Control<R> {
                 self.news.forget(&room);
             }
             What::ParticipantJoined(participant) => self.news.participant(&room, participant),
-            What::ParticipantChanged(participant) => self.on_participant_changed(&room, participant),
+            What::ParticipantChanged(participant) => {
+                self.on_participant_changed(&room, participant);
+            }
             What::ParticipantLeft(participant, reason) => {
                 self.on_participant_left(&room, participant, reason);
             }
@@ -137,35 +148,54 @@ impl<R: Replica> Control<R> {
                 }
             }
             What::TrackUnpublished(identity, publication) => {
-                let sid = self.index.rooms.get(&room).and_then(|room| room.get(&identity)).cloned();
-                let bound = sid.filter(|sid| {
-                    let session = self.sessions.get(sid);
-                    session.is_some_and(|s| s.uplink.mid_of(&publication.sid).is_some())
-                });
-                self.notify_track(WebhookKind::TrackUnpublished, &room, &publication);
-                self.stop_track(&publication.sid);
-                if let Some(sid) = bound {
-                    self.tell(&sid, SessionEvent::Unpublished { track: publication.sid });
-                }
+                self.on_track_unpublished(&room, &identity, publication);
             }
             What::SubscriptionsChanged { subscriber, tracks } => {
-                let Some(sid) = self.index.rooms.get(&room).and_then(|r| r.get(&subscriber)).cloned()
-                else {
-                    return;
-                };
-                if tracks.is_empty() {
-                    self.reconcile_all_subscriptions(&sid);
-                }
-                for track in tracks {
-                    self.reconcile_subscription(&sid, &track);
-                }
+                self.on_subscriptions_changed(&room, &subscriber, tracks);
             }
             What::AccessChanged { publisher, subscriber, track, allowed } => {
-                let index = self.index.rooms.get(&room);
-                if let Some(sid) = index.and_then(|r| r.get(&subscriber)).cloned() {
+                if let Some(sid) = self.session_of(&room, &subscriber) {
                     self.tell(&sid, SessionEvent::Access { publisher, track, allowed });
                 }
             }
+        }
+    }
+
+    /// The local session of an identity.
+    fn session_of(&self, room: &RoomName, identity: &Identity) -> Option<ParticipantSid> {
+        self.index.rooms.get(room)?.get(identity).cloned()
+    }
+
+    fn on_subscriptions_changed(
+        &mut self,
+        room: &RoomName,
+        subscriber: &Identity,
+        tracks: Vec<TrackSid>,
+    ) {
+        let Some(sid) = self.session_of(room, subscriber) else { return };
+        if tracks.is_empty() {
+            self.reconcile_all_subscriptions(&sid);
+        }
+        for track in tracks {
+            self.reconcile_subscription(&sid, &track);
+        }
+    }
+
+    fn on_track_unpublished(
+        &mut self,
+        room: &RoomName,
+        publisher: &Identity,
+        publication: Publication,
+    ) {
+        let sid = self.session_of(room, publisher);
+        let bound = sid.filter(|sid| {
+            let session = self.sessions.get(sid);
+            session.is_some_and(|s| s.uplink.mid_of(&publication.sid).is_some())
+        });
+        self.notify_track(WebhookKind::TrackUnpublished, room, &publication);
+        self.stop_track(&publication.sid);
+        if let Some(sid) = bound {
+            self.tell(&sid, SessionEvent::Unpublished { track: publication.sid });
         }
     }
 
@@ -209,10 +239,11 @@ impl<R: Replica> Control<R> {
         self.reconcile_audience(room, &publication.sid);
     }
 
-    fn notify_track(&mut self, kind: WebhookKind, room: &RoomName, publication: &Publication) {
+    fn notify_track(&self, kind: WebhookKind, room: &RoomName, publication: &Publication) {
         let state = self.replica.state();
         let Some(of) = state.room(room) else { return };
-        let owner = self.index.keys.get(&publication.sid).and_then(|key| self.index.tracks.get(key));
+        let owner =
+            self.index.keys.get(&publication.sid).and_then(|key| self.index.tracks.get(key));
         let owner = match owner {
             Some(track) => state.participant(room, &track.identity),
             None => state.track(room, &publication.sid).map(|(owner, _)| owner),

@@ -2,10 +2,14 @@
 
 use bytes::Bytes;
 use gateway::node::{Answer, Call, Refusal, Reply, SessionEvent};
-use proto::id::{Identity, ParticipantSid, RoomName, TrackSid};
-use proto::media::Delivery;
-use proto::room::command::{Action, ParticipantAction};
-use proto::room::{Command, LeaveReason, Reject};
+use proto::{
+    id::{Identity, ParticipantSid, RoomName, TrackSid},
+    media::Delivery,
+    room::{
+        Command, LeaveReason, Reject,
+        command::{Action, ParticipantAction},
+    },
+};
 
 use super::{Continuation, Control, Replica, refusal_of};
 use crate::mint;
@@ -22,7 +26,7 @@ pub(super) enum Then {
     /// The track, after its owner was told.
     Muted { room: RoomName, track: TrackSid, muted: bool },
     /// The participant, after a second change that belongs to the first.
-    UpdateThen(Box<Command>, RoomName, Identity),
+    Twice(Box<Command>, RoomName, Identity),
 }
 
 impl<R: Replica> Control<R> {
@@ -40,7 +44,8 @@ impl<R: Replica> Control<R> {
                 let _ = reply.send(self.participant_of(&room, &identity));
             }
             Call::SendData { room, delivery, to, to_sids, payload } => {
-                let _ = reply.send(self.send_from_outside(&room, delivery, (&to, &to_sids), &payload));
+                let _ =
+                    reply.send(self.send_from_outside(&room, delivery, (&to, &to_sids), &payload));
             }
             Call::MoveParticipant { room, identity, destination } => {
                 self.leave_for(&room, &identity, destination, reply);
@@ -50,58 +55,13 @@ impl<R: Replica> Control<R> {
     }
 
     fn on_changing_call(&mut self, call: Call, reply: Reply<Answer>) {
-        let (command, then) = match call {
-            Call::CreateRoom { room, settings } => {
-                let action = Action::Create { sid: mint::room_sid(), settings };
-                (Command { room: room.clone(), action }, Then::Room(room))
-            }
-            Call::DeleteRoom { room } => (Command { room, action: Action::Close }, Then::Done),
-            Call::RemoveParticipant { room, identity } => {
-                let action = ParticipantAction::Leave { reason: LeaveReason::Removed };
-                (of_participant(room, identity, action), Then::Done)
-            }
-            Call::MuteTrack { room, identity, track, muted } => {
-                let action = ParticipantAction::SetMuted { track: track.clone(), muted };
-                let then = Then::Muted { room: room.clone(), track, muted };
-                (of_participant(room, identity, action), then)
-            }
-            Call::UpdateParticipant { room, identity, name, metadata, attributes, permission } => {
-                let action =
-                    ParticipantAction::Update { name, metadata, attributes, by_self: false };
-                let update = of_participant(room.clone(), identity.clone(), action);
-                let then = match permission {
-                    None => Then::Participant(room, identity),
-                    Some(permission) => {
-                        let action = ParticipantAction::SetPermission { permission };
-                        let second = of_participant(room.clone(), identity.clone(), action);
-                        Then::UpdateThen(Box::new(second), room, identity)
-                    }
-                };
-                (update, then)
-            }
-            Call::UpdateSubscriptions { room, identity, tracks, subscribed } => {
-                let action = ParticipantAction::SetSubscribed { tracks, subscribed };
-                (of_participant(room, identity, action), Then::Done)
-            }
-            Call::UpdateRoomMetadata { room, metadata } => {
-                let action = Action::SetMetadata { metadata };
-                (Command { room: room.clone(), action }, Then::Room(room))
-            }
-            Call::ListRooms { .. }
-            | Call::ListParticipants { .. }
-            | Call::Participant { .. }
-            | Call::SendData { .. }
-            | Call::MoveParticipant { .. } => return,
-        };
-        let then = match then {
-            Then::UpdateThen(second, room, identity) => {
-                // Both halves enter the log in a row; the answer waits for the second.
-                self.submit(&command, Continuation::None);
-                self.submit(&second, call_then(Then::Participant(room, identity), reply));
-                return;
-            }
-            then => then,
-        };
+        let Some((command, then)) = room_call(call) else { return };
+        if let Then::Twice(second, room, identity) = then {
+            // Both halves enter the log in a row; the answer waits for the second.
+            self.submit(&command, Continuation::None);
+            self.submit(&second, call_then(Then::Participant(room, identity), reply));
+            return;
+        }
         self.submit(&command, call_then(then, reply));
     }
 
@@ -115,12 +75,13 @@ impl<R: Replica> Control<R> {
                 .room(&room)
                 .map(Answer::Room)
                 .ok_or_else(|| refusal_of(&Reject::RoomNotFound { room })),
-            Then::Participant(room, identity) | Then::UpdateThen(_, room, identity) => {
+            Then::Participant(room, identity) | Then::Twice(_, room, identity) => {
                 self.participant_of(&room, &identity)
             }
             Then::Muted { room, track, muted } => {
                 let found = self.replica.state().track(&room, &track);
-                let Some((owner, publication)) = found.map(|(o, p)| (o.sid.clone(), p.clone())) else {
+                let Some((owner, publication)) = found.map(|(o, p)| (o.sid.clone(), p.clone()))
+                else {
                     return Err(refusal_of(&Reject::TrackNotFound { track }));
                 };
                 self.tell(&owner, SessionEvent::Muted { track, muted });
@@ -139,9 +100,9 @@ impl<R: Replica> Control<R> {
 
     fn participant_of(&self, room: &RoomName, identity: &Identity) -> Result<Answer, Refusal> {
         let found = self.replica.state().participant(room, identity).cloned();
-        found.map(|p| Answer::Participant(Box::new(p))).ok_or_else(|| {
-            refusal_of(&Reject::ParticipantNotFound { identity: identity.clone() })
-        })
+        found
+            .map(|p| Answer::Participant(Box::new(p)))
+            .ok_or_else(|| refusal_of(&Reject::ParticipantNotFound { identity: identity.clone() }))
     }
 
     fn send_from_outside(
@@ -166,6 +127,59 @@ impl<R: Replica> Control<R> {
             .collect();
         self.send_to(&receivers, delivery, payload);
         Ok(Answer::Done)
+    }
+}
+
+/// The command of a call about a room as a whole.
+fn room_call(call: Call) -> Option<(Command, Then)> {
+    match call {
+        Call::CreateRoom { room, settings } => {
+            let action = Action::Create { sid: mint::room_sid(), settings };
+            Some((Command { room: room.clone(), action }, Then::Room(room)))
+        }
+        Call::DeleteRoom { room } => Some((Command { room, action: Action::Close }, Then::Done)),
+        Call::UpdateRoomMetadata { room, metadata } => {
+            let action = Action::SetMetadata { metadata };
+            Some((Command { room: room.clone(), action }, Then::Room(room)))
+        }
+        call => participant_call(call),
+    }
+}
+
+/// The command of a call about one participant; `None` for calls that change nothing.
+fn participant_call(call: Call) -> Option<(Command, Then)> {
+    match call {
+        Call::RemoveParticipant { room, identity } => {
+            let action = ParticipantAction::Leave { reason: LeaveReason::Removed };
+            Some((of_participant(room, identity, action), Then::Done))
+        }
+        Call::MuteTrack { room, identity, track, muted } => {
+            let action = ParticipantAction::SetMuted { track: track.clone(), muted };
+            let then = Then::Muted { room: room.clone(), track, muted };
+            Some((of_participant(room, identity, action), then))
+        }
+        Call::UpdateParticipant { room, identity, name, metadata, attributes, permission } => {
+            let action = ParticipantAction::Update { name, metadata, attributes, by_self: false };
+            let update = of_participant(room.clone(), identity.clone(), action);
+            let Some(permission) = permission else {
+                return Some((update, Then::Participant(room, identity)));
+            };
+            let action = ParticipantAction::SetPermission { permission };
+            let second = of_participant(room.clone(), identity.clone(), action);
+            Some((update, Then::Twice(Box::new(second), room, identity)))
+        }
+        Call::UpdateSubscriptions { room, identity, tracks, subscribed } => {
+            let action = ParticipantAction::SetSubscribed { tracks, subscribed };
+            Some((of_participant(room, identity, action), Then::Done))
+        }
+        Call::CreateRoom { .. }
+        | Call::DeleteRoom { .. }
+        | Call::UpdateRoomMetadata { .. }
+        | Call::ListRooms { .. }
+        | Call::ListParticipants { .. }
+        | Call::Participant { .. }
+        | Call::SendData { .. }
+        | Call::MoveParticipant { .. } => None,
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use proto::id::{ParticipantSid, PeerId, ShardId, TrackKey, TrackSid};
-use proto::media::{MediaKind, Mid};
-use proto::room::Publication;
+use proto::{
+    id::{ParticipantSid, PeerId, ShardId, TrackKey, TrackSid},
+    media::{MediaKind, Mid},
+    room::Publication,
+};
 use sfu_shard::api::{Command, Msid, PeerConfig, PeerMode, TrackSpec};
 
 use super::{Control, Replica, Track};
@@ -22,7 +24,11 @@ impl<R: Replica> Control<R> {
     /// The shard with the fewest sessions, so that cores fill evenly.
     pub(super) fn least_loaded_shard(&self) -> ShardId {
         let load = |shard: ShardId| self.sessions.values().filter(|s| s.shard == shard).count();
-        self.shards.iter().map(|handle| handle.shard).min_by_key(|shard| load(*shard)).unwrap_or_default()
+        self.shards
+            .iter()
+            .map(|handle| handle.shard)
+            .min_by_key(|shard| load(*shard))
+            .unwrap_or_default()
     }
 
     pub(super) fn open_peer(&mut self, shard: ShardId, config: PeerConfig) -> PeerId {
@@ -37,8 +43,15 @@ impl<R: Replica> Control<R> {
     }
 
     /// Gives a publication of a local session its key and tells its shard.
-    pub(super) fn start_track(&mut self, publisher: &ParticipantSid, publication: &Publication, mid: Mid) {
-        let Some(session) = self.sessions.get(publisher) else { return };
+    pub(super) fn start_track(
+        &mut self,
+        publisher: &ParticipantSid,
+        publication: &Publication,
+        mid: Mid,
+    ) {
+        let Some(session) = self.sessions.get(publisher) else {
+            return;
+        };
         if self.index.keys.contains_key(&publication.sid) {
             return;
         }
@@ -60,8 +73,12 @@ impl<R: Replica> Control<R> {
 
     /// Ends a publication in the media plane; its subscriptions end with it.
     pub(super) fn stop_track(&mut self, sid: &TrackSid) {
-        let Some(key) = self.index.keys.remove(sid) else { return };
-        let Some(track) = self.index.tracks.remove(&key) else { return };
+        let Some(key) = self.index.keys.remove(sid) else {
+            return;
+        };
+        let Some(track) = self.index.tracks.remove(&key) else {
+            return;
+        };
         for session in self.sessions.values_mut().filter(|s| s.room == track.room) {
             session.downlink.views.remove(sid);
             if session.downlink.tracks.remove(sid) {
@@ -78,26 +95,36 @@ impl<R: Replica> Control<R> {
 
     /// Makes what a session receives equal to what the state says it should, for one track.
     pub(super) fn reconcile_subscription(&mut self, subscriber: &ParticipantSid, track: &TrackSid) {
-        let Some(session) = self.sessions.get(subscriber) else { return };
+        let Some(session) = self.sessions.get(subscriber) else {
+            return;
+        };
         let state = self.replica.state();
         let wanted = state.is_subscribed(&session.room, &session.identity, track);
         let has = session.downlink.tracks.contains(track);
-        let (Some(key), true) = (self.index.keys.get(track).copied(), wanted != has) else { return };
+        let (Some(key), true) = (self.index.keys.get(track).copied(), wanted != has) else {
+            return;
+        };
         let (peer, shard, room) = (session.peer, session.shard, session.room.clone());
         if !wanted {
             self.shard(shard, Command::Unsubscribe { peer, track: key });
             self.forget_subscription(subscriber, track);
             return;
         }
-        let Some((owner, publication)) = state.track(&room, track) else { return };
-        let Some(home) = self.index.tracks.get(&key).map(|track| track.home) else { return };
+        let Some((owner, publication)) = state.track(&room, track) else {
+            return;
+        };
+        let Some(home) = self.index.tracks.get(&key).map(|track| track.home) else {
+            return;
+        };
         let msid = Msid {
             stream: Arc::from(format!("{}|{}", owner.sid, track)),
             track: Arc::from(track.as_str()),
         };
         let spec = spec_of(publication);
         self.shard(shard, Command::Subscribe { peer, track: key, home, spec, msid });
-        let Some(session) = self.sessions.get_mut(subscriber) else { return };
+        let Some(session) = self.sessions.get_mut(subscriber) else {
+            return;
+        };
         session.downlink.tracks.insert(track.clone());
         self.news.subscriptions += 1;
         if let Some(settings) = session.downlink.views.get(track).copied() {
@@ -115,7 +142,9 @@ impl<R: Replica> Control<R> {
 
     /// Makes everything a session receives equal to what the state says it should.
     pub(super) fn reconcile_all_subscriptions(&mut self, subscriber: &ParticipantSid) {
-        let Some(session) = self.sessions.get(subscriber) else { return };
+        let Some(session) = self.sessions.get(subscriber) else {
+            return;
+        };
         let wanted = self.replica.state().subscriptions(&session.room, &session.identity);
         let wanted = wanted.into_iter().map(|(_, publication)| publication.sid);
         let mut tracks: Vec<TrackSid> = wanted.collect();
@@ -157,6 +186,8 @@ fn spec_of(publication: &Publication) -> TrackSpec {
         source: publication.source,
         encodings,
         disable_red: publication.disable_red,
+        disable_dtx: publication.disable_dtx,
+        stereo: publication.stereo,
         muted: publication.muted,
     }
 }

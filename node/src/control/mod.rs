@@ -19,54 +19,62 @@ mod tick;
 
 use std::collections::BTreeMap;
 
-use gateway::node::{Answer, Join, Joined, Leave, Refusal, Reply, Request, SessionEvent};
-use gateway::webhook::Webhooks;
-use proto::error::{ErrorCode, Retry};
-use proto::id::{Identity, ParticipantSid, PeerId, RoomName, ShardId, TrackKey, TrackSid};
-use proto::media::Mid;
-use proto::room::command::{Action, ParticipantAction};
-use proto::room::{Command, LeaveReason, Reject, RoomSettings};
-use proto::time::LogTime;
+use gateway::{
+    node::{Answer, Join, Joined, Leave, Refusal, Reply, Request, SessionEvent},
+    webhook::Webhooks,
+};
+use proto::{
+    error::{ErrorCode, Retry},
+    id::{Identity, ParticipantSid, PeerId, RoomName, ShardId, TrackKey, TrackSid},
+    media::Mid,
+    room::{
+        Command, LeaveReason, Reject, RoomSettings,
+        command::{Action, ParticipantAction},
+    },
+    time::LogTime,
+};
+use session::Session;
 use sfu_shard::ShardHandle;
 use tokio::sync::{mpsc, watch};
 
-use crate::clock::log_time;
-use crate::replica::{Replica, Ticket};
-use session::Session;
+use crate::{
+    clock::log_time,
+    replica::{Replica, Ticket},
+};
 
 /// What the loop is started with.
-pub struct Parts<R> {
+pub(crate) struct Parts<R> {
     /// The replicated room state.
-    pub replica: R,
+    pub(crate) replica: R,
     /// The media threads.
-    pub shards: Vec<ShardHandle>,
+    pub(crate) shards: Vec<ShardHandle>,
     /// What the media threads say.
-    pub shard_events: sfu_shard::Events,
+    pub(crate) shard_events: sfu_shard::Events,
     /// What the doors ask.
-    pub requests: mpsc::Receiver<Request>,
+    pub(crate) requests: mpsc::Receiver<Request>,
     /// Who is told of events.
-    pub webhooks: Webhooks,
+    pub(crate) webhooks: Webhooks,
     /// Settings of rooms that do not say otherwise.
-    pub room_settings: RoomSettings,
+    pub(crate) room_settings: RoomSettings,
     /// Whether a join opens a room.
-    pub auto_create: bool,
+    pub(crate) auto_create: bool,
     /// Figures for operators.
-    pub census: watch::Sender<Census>,
+    pub(crate) census: watch::Sender<Census>,
     /// Turns true when every session is to be sent out because the node stops.
-    pub stop: watch::Receiver<bool>,
+    pub(crate) stop: watch::Receiver<bool>,
 }
 
 /// How much there is, for operators and for draining.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Census {
+pub(crate) struct Census {
     /// Open rooms.
-    pub rooms: usize,
+    pub(crate) rooms: usize,
     /// Participants on this node.
-    pub participants: usize,
+    pub(crate) participants: usize,
     /// Tracks published on this node.
-    pub tracks: usize,
+    pub(crate) tracks: usize,
     /// Subscriptions served by this node.
-    pub subscriptions: usize,
+    pub(crate) subscriptions: usize,
 }
 
 /// What to do when a command was applied.
@@ -99,7 +107,7 @@ struct Track {
 }
 
 /// The control loop's state.
-pub struct Control<R> {
+pub(crate) struct Control<R> {
     replica: R,
     shards: Vec<ShardHandle>,
     webhooks: Webhooks,
@@ -135,7 +143,7 @@ const TICK_EVERY: std::time::Duration = std::time::Duration::from_millis(250);
 
 impl<R: Replica> Control<R> {
     /// Runs until the doors are closed. Returns the shards so that they can be stopped.
-    pub async fn run(parts: Parts<R>) -> Vec<ShardHandle> {
+    pub(crate) async fn run(parts: Parts<R>) -> Vec<ShardHandle> {
         let Parts { mut requests, mut shard_events, mut stop, .. } = parts;
         let mut control = Self {
             replica: parts.replica,
@@ -194,7 +202,9 @@ impl<R: Replica> Control<R> {
 
     /// Asks something of the participant of a local session.
     fn submit_for(&mut self, sid: &ParticipantSid, action: ParticipantAction, then: Continuation) {
-        let Some(session) = self.sessions.get(sid) else { return };
+        let Some(session) = self.sessions.get(sid) else {
+            return;
+        };
         let command = Command {
             room: session.room.clone(),
             action: Action::Participant {
@@ -221,7 +231,9 @@ impl<R: Replica> Control<R> {
 
     /// Queues an event for a session. One that does not keep up is ended: it would miss state for ever.
     fn tell(&mut self, sid: &ParticipantSid, event: SessionEvent) {
-        let Some(session) = self.sessions.get(sid) else { return };
+        let Some(session) = self.sessions.get(sid) else {
+            return;
+        };
         if session.events.try_send(event).is_err() {
             metrics::counter!("stoa_sessions_too_slow_total").increment(1);
             self.news.stuck.insert(sid.clone());
@@ -239,7 +251,9 @@ impl<R: Replica> Control<R> {
         if let Some(leave) = leave {
             self.tell(sid, SessionEvent::Leave(leave));
         }
-        let Some(session) = self.sessions.remove(sid) else { return };
+        let Some(session) = self.sessions.remove(sid) else {
+            return;
+        };
         self.index.peers.remove(&session.peer);
         if let Some(room) = self.index.rooms.get_mut(&session.room) {
             if room.get(&session.identity) == Some(sid) {

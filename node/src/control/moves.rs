@@ -2,13 +2,19 @@
 //! publishes the same tracks again under the same sids.
 
 use gateway::node::{Answer, Moved, Reply, SessionEvent};
-use proto::id::{Identity, ParticipantSid, RoomName};
-use proto::media::Mid;
-use proto::room::command::{Action, ParticipantAction};
-use proto::room::{Command, LeaveReason, Participant, Publication, Reject};
+use proto::{
+    id::{Identity, ParticipantSid, RoomName},
+    media::Mid,
+    room::{
+        Command, LeaveReason, Participant, Publication, Reject,
+        command::{Action, ParticipantAction},
+    },
+};
 
-use super::session::{Bound, Session};
-use super::{Continuation, Control, Replica, refusal_of};
+use super::{
+    Continuation, Control, Replica, refusal_of,
+    session::{Bound, Session},
+};
 use crate::mint;
 
 /// A participant between two rooms.
@@ -54,7 +60,12 @@ impl<R: Replica> Control<R> {
     }
 
     /// Second part: it has left; brings it into the other room.
-    pub(super) fn enter(&mut self, mut moving: Moving, reply: Reply<Answer>, left: Result<(), Reject>) {
+    pub(super) fn enter(
+        &mut self,
+        mut moving: Moving,
+        reply: Reply<Answer>,
+        left: Result<(), Reject>,
+    ) {
         if let Err(reject) = left {
             let _ = reply.send(Err(refusal_of(&reject)));
             return;
@@ -73,7 +84,12 @@ impl<R: Replica> Control<R> {
     }
 
     /// Third part: it is there, or was refused and has to be told that it is nowhere.
-    pub(super) fn arrive(&mut self, moving: Moving, reply: Reply<Answer>, joined: Result<(), Reject>) {
+    pub(super) fn arrive(
+        &mut self,
+        moving: Moving,
+        reply: Reply<Answer>,
+        joined: Result<(), Reject>,
+    ) {
         if let Err(reject) = joined {
             let leave = gateway::node::Leave { reason: LeaveReason::Removed, rejoin: false };
             self.drop_session(&moving.from, Some(leave));
@@ -91,7 +107,11 @@ impl<R: Replica> Control<R> {
                     session.uplink.bound.insert(mid, bound);
                 }
                 let action = ParticipantAction::Publish { publication: Box::new(publication) };
-                self.submit_for(&sid, action, Continuation::Publish { session: sid.clone(), mid, cid });
+                self.submit_for(
+                    &sid,
+                    action,
+                    Continuation::Publish { session: sid.clone(), mid, cid },
+                );
             }
             self.reconcile_all_subscriptions(&sid);
         }
@@ -110,8 +130,7 @@ impl<R: Replica> Control<R> {
         for track in std::mem::take(&mut session.downlink.tracks) {
             self.news.subscriptions -= 1;
             if let Some(track) = self.index.keys.get(&track).copied() {
-                let command =
-                    sfu_shard::api::Command::Unsubscribe { peer: session.peer, track };
+                let command = sfu_shard::api::Command::Unsubscribe { peer: session.peer, track };
                 self.shard(session.shard, command);
             }
         }

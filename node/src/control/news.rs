@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gateway::node::{Leave, SessionEvent, Speaker};
-use proto::grant::Permission;
-use proto::id::{Identity, ParticipantSid, RoomName};
-use proto::room::{LeaveReason, Participant, ParticipantState, Room};
-use proto::time::LogTime;
+use gateway::node::{SessionEvent, Speaker};
+use proto::{
+    grant::Permission,
+    id::{Identity, ParticipantSid, RoomName},
+    room::{LeaveReason, Participant, ParticipantState, Room},
+    time::LogTime,
+};
 
 use super::{Control, Replica};
 
@@ -80,7 +82,9 @@ impl<R: Replica> Control<R> {
         let rooms: Vec<RoomName> =
             self.news.participants.keys().filter(|room| is_due(self, room)).cloned().collect();
         for room in rooms {
-            let Some(changed) = self.news.participants.remove(&room) else { continue };
+            let Some(changed) = self.news.participants.remove(&room) else {
+                continue;
+            };
             let changed: Vec<Participant> = changed.into_values().collect();
             for sid in self.local(&room) {
                 self.tell(&sid, SessionEvent::Participants(visible_to(&changed, &sid)));
@@ -89,7 +93,9 @@ impl<R: Replica> Control<R> {
         let rooms: Vec<RoomName> =
             self.news.rooms.keys().filter(|room| is_due(self, room)).cloned().collect();
         for name in rooms {
-            let Some(room) = self.news.rooms.remove(&name) else { continue };
+            let Some(room) = self.news.rooms.remove(&name) else {
+                continue;
+            };
             for sid in self.local(&name) {
                 self.tell(&sid, SessionEvent::Room(room.clone()));
             }
@@ -104,7 +110,9 @@ impl<R: Replica> Control<R> {
 
     /// Tells a session that came back everything it may have missed.
     pub(super) fn tell_everything(&mut self, sid: &ParticipantSid) {
-        let Some(session) = self.sessions.get(sid) else { return };
+        let Some(session) = self.sessions.get(sid) else {
+            return;
+        };
         let name = session.room.clone();
         let everybody: Vec<Participant> =
             self.replica.state().participants(&name).cloned().collect();
@@ -121,8 +129,9 @@ impl<R: Replica> Control<R> {
     }
 
     pub(super) fn end_simulated_speakers(&mut self, now: LogTime) {
-        let (over, on): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.news.simulated).into_iter().partition(|(_, until)| *until <= now);
+        let (over, on): (Vec<_>, Vec<_>) = std::mem::take(&mut self.news.simulated)
+            .into_iter()
+            .partition(|(_, until)| *until <= now);
         self.news.simulated = on;
         for (room, _) in over {
             self.tell_simulated(&room, false);

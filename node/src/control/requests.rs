@@ -3,17 +3,23 @@
 use gateway::node::{
     Join, Joined, Message, Pc, PublishIntent, Refusal, Reply, Request, SessionEvent, Simulation,
 };
-use proto::error::ErrorCode;
-use proto::id::{NodeId, ParticipantSid, TrackSid};
-use proto::media::{MediaKind, Mid, ViewSettings};
-use proto::room::command::{Action, ParticipantAction};
-use proto::room::model::Audience;
-use proto::room::{Command, LeaveReason, Participant, ParticipantState};
-use proto::unit::Bitrate;
+use proto::{
+    error::ErrorCode,
+    id::{NodeId, ParticipantSid, TrackSid},
+    media::{MediaKind, Mid, ViewSettings},
+    room::{
+        Command, LeaveReason, Participant, ParticipantState,
+        command::{Action, ParticipantAction},
+        model::Audience,
+    },
+    unit::Bitrate,
+};
 use sfu_shard::api::Command as ShardCommand;
 
-use super::session::{Bound, PENDING_MAX, VIEWS_MAX};
-use super::{Continuation, Control, Replica, refusal, refusal_of};
+use super::{
+    Continuation, Control, Replica, refusal, refusal_of,
+    session::{Bound, PENDING_MAX, VIEWS_MAX},
+};
 use crate::mint;
 
 impl<R: Replica> Control<R> {
@@ -65,7 +71,9 @@ impl<R: Replica> Control<R> {
     }
 
     fn on_message(&mut self, sid: &ParticipantSid, message: Message) {
-        let Some(session) = self.sessions.get(sid) else { return };
+        let Some(session) = self.sessions.get(sid) else {
+            return;
+        };
         let (peer, shard) = (session.peer, session.shard);
         match message {
             Message::Offer { request, sdp, sending } => {
@@ -91,12 +99,20 @@ impl<R: Replica> Control<R> {
             }
             Message::View { tracks, settings } => self.on_view(sid, tracks, settings),
             Message::SetAudience { audience } => {
-                self.submit_for(sid, ParticipantAction::SetAudience { audience }, Continuation::None);
+                self.submit_for(
+                    sid,
+                    ParticipantAction::SetAudience { audience },
+                    Continuation::None,
+                );
             }
             Message::Update { request, name, metadata, attributes } => {
                 let action =
                     ParticipantAction::Update { name, metadata, attributes, by_self: true };
-                self.submit_for(sid, action, Continuation::Update { session: sid.clone(), request });
+                self.submit_for(
+                    sid,
+                    action,
+                    Continuation::Update { session: sid.clone(), request },
+                );
             }
             Message::UpdateTrack { track, audio_features } => {
                 let action = ParticipantAction::UpdateTrack {
@@ -116,7 +132,9 @@ impl<R: Replica> Control<R> {
 
     fn on_publish(&mut self, sid: &ParticipantSid, intent: PublishIntent) {
         let PublishIntent { cid, mut publication, backup_of } = intent;
-        let Some(session) = self.sessions.get(sid) else { return };
+        let Some(session) = self.sessions.get(sid) else {
+            return;
+        };
         let state = self.replica.state();
         if let Some(track) = backup_of {
             // A second codec of a track joins that track; its media is not forwarded in this version.
@@ -147,7 +165,9 @@ impl<R: Replica> Control<R> {
     }
 
     fn on_offered(&mut self, sid: &ParticipantSid, sending: Vec<(Mid, String, MediaKind)>) {
-        let Some(session) = self.sessions.get_mut(sid) else { return };
+        let Some(session) = self.sessions.get_mut(sid) else {
+            return;
+        };
         session.uplink.offered =
             sending.into_iter().map(|(mid, cid, kind)| (mid, (cid, kind))).collect();
         for (mid, track) in session.uplink.ended() {
@@ -161,7 +181,9 @@ impl<R: Replica> Control<R> {
 
     /// Publishes what has been both announced and offered.
     fn bind_publications(&mut self, sid: &ParticipantSid) {
-        let Some(session) = self.sessions.get_mut(sid) else { return };
+        let Some(session) = self.sessions.get_mut(sid) else {
+            return;
+        };
         let bindable = session.uplink.bindable();
         for (mid, cid, publication) in bindable {
             if let Some(session) = self.sessions.get_mut(sid) {
@@ -186,7 +208,9 @@ impl<R: Replica> Control<R> {
     }
 
     fn on_view(&mut self, sid: &ParticipantSid, tracks: Vec<TrackSid>, settings: ViewSettings) {
-        let Some(session) = self.sessions.get_mut(sid) else { return };
+        let Some(session) = self.sessions.get_mut(sid) else {
+            return;
+        };
         let (peer, shard) = (session.peer, session.shard);
         let mut known = Vec::new();
         for track in tracks {
@@ -204,7 +228,9 @@ impl<R: Replica> Control<R> {
     }
 
     fn on_resumed(&mut self, sid: &ParticipantSid) {
-        let Some(session) = self.sessions.get(sid) else { return };
+        let Some(session) = self.sessions.get(sid) else {
+            return;
+        };
         let (peer, shard, dual) = (session.peer, session.shard, session.dual);
         if dual {
             self.shard(shard, ShardCommand::Restart { peer });
@@ -213,7 +239,9 @@ impl<R: Replica> Control<R> {
     }
 
     fn on_simulate(&mut self, sid: &ParticipantSid, simulation: Simulation) {
-        let Some(session) = self.sessions.get(sid) else { return };
+        let Some(session) = self.sessions.get(sid) else {
+            return;
+        };
         let (peer, shard, room) = (session.peer, session.shard, session.room.clone());
         match simulation {
             Simulation::Speakers { seconds } => {

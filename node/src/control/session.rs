@@ -3,45 +3,47 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gateway::node::SessionEvent;
-use proto::id::{Identity, ParticipantSid, PeerId, RoomName, ShardId, TrackSid};
-use proto::media::{MediaKind, Mid, ViewSettings};
-use proto::room::Publication;
-use proto::time::LogTime;
+use proto::{
+    id::{Identity, ParticipantSid, PeerId, RoomName, ShardId, TrackSid},
+    media::{MediaKind, Mid, ViewSettings},
+    room::Publication,
+    time::LogTime,
+};
 use tokio::sync::mpsc;
 
 /// Tracks announced but not yet found in an offer, per session.
-pub const PENDING_MAX: usize = 32;
+pub(crate) const PENDING_MAX: usize = 32;
 /// View settings remembered per session.
-pub const VIEWS_MAX: usize = 4096;
+pub(crate) const VIEWS_MAX: usize = 4096;
 
 /// A participant whose signalling and media are on this node.
 #[derive(Debug)]
-pub struct Session {
+pub(crate) struct Session {
     /// Its room.
-    pub room: RoomName,
+    pub(crate) room: RoomName,
     /// Who it is.
-    pub identity: Identity,
+    pub(crate) identity: Identity,
     /// Its session id.
-    pub sid: ParticipantSid,
+    pub(crate) sid: ParticipantSid,
     /// Its transport endpoint.
-    pub peer: PeerId,
+    pub(crate) peer: PeerId,
     /// The shard that carries it.
-    pub shard: ShardId,
+    pub(crate) shard: ShardId,
     /// Whether it uses two peer connections.
-    pub dual: bool,
+    pub(crate) dual: bool,
     /// Whether it has been seen with media up.
-    pub activation: Activation,
+    pub(crate) activation: Activation,
     /// Where its events go.
-    pub events: mpsc::Sender<SessionEvent>,
+    pub(crate) events: mpsc::Sender<SessionEvent>,
     /// What it publishes or is about to.
-    pub uplink: Uplink,
+    pub(crate) uplink: Uplink,
     /// What it receives.
-    pub downlink: Downlink,
+    pub(crate) downlink: Downlink,
 }
 
 /// How far a session's media has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activation {
+pub(crate) enum Activation {
     /// Media must be up by then, or the session ends.
     Waiting {
         /// The deadline.
@@ -53,45 +55,45 @@ pub enum Activation {
 
 /// A session's publications and candidates for them.
 #[derive(Debug, Default)]
-pub struct Uplink {
+pub(crate) struct Uplink {
     /// Announced by the client, not yet in an offer; by the client's id.
-    pub pending: BTreeMap<String, Publication>,
+    pub(crate) pending: BTreeMap<String, Publication>,
     /// In the client's last offer: the client's id and kind of each sending section.
-    pub offered: BTreeMap<Mid, (String, MediaKind)>,
+    pub(crate) offered: BTreeMap<Mid, (String, MediaKind)>,
     /// Announced and offered: published, or being published.
-    pub bound: BTreeMap<Mid, Bound>,
+    pub(crate) bound: BTreeMap<Mid, Bound>,
     /// Tracks whose first subscriber was reported.
-    pub heard: BTreeSet<TrackSid>,
+    pub(crate) heard: BTreeSet<TrackSid>,
 }
 
 /// A publication bound to a section of the client's offer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bound {
+pub(crate) struct Bound {
     /// The publication.
-    pub track: TrackSid,
+    pub(crate) track: TrackSid,
     /// The client's id of it.
-    pub cid: String,
+    pub(crate) cid: String,
 }
 
 /// A session's subscriptions.
 #[derive(Debug, Default)]
-pub struct Downlink {
+pub(crate) struct Downlink {
     /// Subscriptions that the shard knows.
-    pub tracks: BTreeSet<TrackSid>,
+    pub(crate) tracks: BTreeSet<TrackSid>,
     /// What the client wants of tracks, subscribed or not yet.
-    pub views: BTreeMap<TrackSid, ViewSettings>,
+    pub(crate) views: BTreeMap<TrackSid, ViewSettings>,
 }
 
 impl Uplink {
     /// The section a publication is bound to.
-    pub fn mid_of(&self, track: &TrackSid) -> Option<Mid> {
+    pub(crate) fn mid_of(&self, track: &TrackSid) -> Option<Mid> {
         self.bound.iter().find(|(_, bound)| bound.track == *track).map(|(mid, _)| *mid)
     }
 
     /// Sections whose publication is no longer sent: gone from the offer, or carrying another announced track.
     ///
     /// Another id alone does not end it: browsers change ids when a device is replaced.
-    pub fn ended(&self) -> Vec<(Mid, TrackSid)> {
+    pub(crate) fn ended(&self) -> Vec<(Mid, TrackSid)> {
         let gone = |mid: &Mid, bound: &Bound| match self.offered.get(mid) {
             None => true,
             Some((cid, _)) => *cid != bound.cid && self.pending.contains_key(cid),
@@ -107,7 +109,7 @@ impl Uplink {
     ///
     /// The client's id decides; where an offered id was never announced (browsers change ids), the only
     /// announced track of that kind that no section names is taken instead.
-    pub fn bindable(&mut self) -> Vec<(Mid, String, Publication)> {
+    pub(crate) fn bindable(&mut self) -> Vec<(Mid, String, Publication)> {
         let free: Vec<(Mid, String, MediaKind)> = self
             .offered
             .iter()
@@ -139,8 +141,9 @@ impl Uplink {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proto::media::Source;
+
+    use super::*;
 
     fn publication(kind: MediaKind, sid: &str) -> Publication {
         Publication {

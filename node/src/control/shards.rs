@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use gateway::node::{Section, SessionEvent, Speaker};
-use proto::id::{Identity, ParticipantSid, PeerId, ShardId, TrackKey};
-use proto::media::{Codec, Delivery};
-use proto::room::LeaveReason;
-use proto::room::command::ParticipantAction;
+use proto::{
+    id::{Identity, ParticipantSid, PeerId, ShardId, TrackKey},
+    media::{Codec, Delivery},
+    room::{LeaveReason, command::ParticipantAction},
+};
 use sfu_shard::api::{Command as ShardCommand, Event, SpeakerChange};
 
-use super::session::Activation;
-use super::{Continuation, Control, Replica};
+use super::{Continuation, Control, Replica, session::Activation};
 
 impl<R: Replica> Control<R> {
     pub(super) fn on_shard_event(&mut self, event: Event) {
@@ -81,7 +81,9 @@ impl<R: Replica> Control<R> {
     }
 
     fn on_connected(&mut self, peer: PeerId, pc: sfu_shard::api::Pc) {
-        let Some(sid) = self.index.peers.get(&peer).cloned() else { return };
+        let Some(sid) = self.index.peers.get(&peer).cloned() else {
+            return;
+        };
         tracing::debug!(participant = %sid, ?pc, "media connected");
         let waiting = self.sessions.get(&sid).is_some_and(|s| s.activation != Activation::Active);
         if waiting {
@@ -90,7 +92,9 @@ impl<R: Replica> Control<R> {
     }
 
     fn on_media_started(&mut self, track: TrackKey, codec: Codec) {
-        let Some(track) = self.index.tracks.get(&track).cloned() else { return };
+        let Some(track) = self.index.tracks.get(&track).cloned() else {
+            return;
+        };
         let known = self.replica.state().track(&track.room, &track.sid);
         if known.is_some_and(|(_, publication)| publication.codec != Some(codec)) {
             let action = ParticipantAction::UpdateTrack {
@@ -106,7 +110,9 @@ impl<R: Replica> Control<R> {
     fn on_speakers(&mut self, changes: &[SpeakerChange]) {
         let mut rooms: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for change in changes {
-            let Some(track) = self.index.tracks.get(&change.track).cloned() else { continue };
+            let Some(track) = self.index.tracks.get(&change.track).cloned() else {
+                continue;
+            };
             let speaker = Speaker {
                 sid: track.publisher.clone(),
                 level: change.level,
@@ -116,7 +122,9 @@ impl<R: Replica> Control<R> {
         }
         for (room, speaking) in rooms {
             for sid in self.local(&room) {
-                let Some(session) = self.sessions.get(&sid) else { continue };
+                let Some(session) = self.sessions.get(&sid) else {
+                    continue;
+                };
                 let heard: Vec<Speaker> = speaking
                     .iter()
                     .filter(|(track, who)| {
@@ -132,7 +140,9 @@ impl<R: Replica> Control<R> {
     }
 
     fn on_wanted(&mut self, track: TrackKey, quality_max: Option<proto::media::Quality>) {
-        let Some(track) = self.index.tracks.get(&track).cloned() else { return };
+        let Some(track) = self.index.tracks.get(&track).cloned() else {
+            return;
+        };
         let publication = self.replica.state().track(&track.room, &track.sid);
         let codec = publication.and_then(|(_, publication)| publication.codec);
         let event = SessionEvent::Wanted { track: track.sid, codec, quality_max };
@@ -140,20 +150,30 @@ impl<R: Replica> Control<R> {
     }
 
     fn on_first_packet(&mut self, track: TrackKey) {
-        let Some(track) = self.index.tracks.get(&track).cloned() else { return };
-        let Some(publisher) = self.sessions.get_mut(&track.publisher) else { return };
+        let Some(track) = self.index.tracks.get(&track).cloned() else {
+            return;
+        };
+        let Some(publisher) = self.sessions.get_mut(&track.publisher) else {
+            return;
+        };
         if publisher.uplink.heard.insert(track.sid.clone()) {
             self.tell(&track.publisher, SessionEvent::FirstSubscriber { track: track.sid });
         }
     }
 
     fn on_quality(&mut self, peer: PeerId, quality: proto::media::ConnectionQuality, score: f32) {
-        let Some(of) = self.index.peers.get(&peer).cloned() else { return };
-        let Some(session) = self.sessions.get(&of) else { return };
+        let Some(of) = self.index.peers.get(&peer).cloned() else {
+            return;
+        };
+        let Some(session) = self.sessions.get(&of) else {
+            return;
+        };
         let room = session.room.clone();
         let of_tracks: Vec<_> = self.tracks_of(&of);
         for sid in self.local(&room) {
-            let Some(session) = self.sessions.get(&sid) else { continue };
+            let Some(session) = self.sessions.get(&sid) else {
+                continue;
+            };
             let watches = of_tracks.iter().any(|track| session.downlink.tracks.contains(track));
             if sid == of || watches {
                 self.tell(&sid, SessionEvent::Quality(vec![(of.clone(), quality, score)]));
@@ -163,18 +183,22 @@ impl<R: Replica> Control<R> {
 
     fn tracks_of(&self, publisher: &ParticipantSid) -> Vec<proto::id::TrackSid> {
         let session = self.sessions.get(publisher);
-        session.map(|s| s.uplink.bound.values().map(|b| b.track.clone()).collect()).unwrap_or_default()
+        session
+            .map(|s| s.uplink.bound.values().map(|b| b.track.clone()).collect())
+            .unwrap_or_default()
     }
 
     /// Sends a data message to the local sessions of the sender's room.
     pub(super) fn send_data(
-        &mut self,
+        &self,
         from: &ParticipantSid,
         delivery: Delivery,
         to: &[Identity],
         payload: &Bytes,
     ) {
-        let Some(room) = self.sessions.get(from).map(|session| session.room.clone()) else { return };
+        let Some(room) = self.sessions.get(from).map(|session| session.room.clone()) else {
+            return;
+        };
         let receivers: Vec<ParticipantSid> = self
             .index
             .rooms
@@ -188,7 +212,12 @@ impl<R: Replica> Control<R> {
     }
 
     /// Sends a data message to local sessions, one command per shard.
-    pub(super) fn send_to(&self, receivers: &[ParticipantSid], delivery: Delivery, payload: &Bytes) {
+    pub(super) fn send_to(
+        &self,
+        receivers: &[ParticipantSid],
+        delivery: Delivery,
+        payload: &Bytes,
+    ) {
         let mut shards: BTreeMap<ShardId, Vec<PeerId>> = BTreeMap::new();
         for session in receivers.iter().filter_map(|sid| self.sessions.get(sid)) {
             shards.entry(session.shard).or_default().push(session.peer);

@@ -1,11 +1,11 @@
 //! Deadlines: rooms that expire, sessions whose media never came, news of large rooms.
 
-use proto::id::ParticipantSid;
-use proto::room::command::Action;
-use proto::room::{Command, LeaveReason};
+use proto::{
+    id::ParticipantSid,
+    room::{Command, LeaveReason, command::Action},
+};
 
-use super::session::Activation;
-use super::{Continuation, Control, Replica};
+use super::{Continuation, Control, Replica, session::Activation};
 
 /// Rooms closed in one tick at most, so that a flood of expiries does not hold up calls.
 const EXPIRIES_MAX: usize = 64;
@@ -14,7 +14,9 @@ impl<R: Replica> Control<R> {
     pub(super) fn on_tick(&mut self) {
         let now = self.now();
         for _ in 0..EXPIRIES_MAX {
-            let Some((at, room)) = self.replica.state().next_expiry() else { break };
+            let Some((at, room)) = self.replica.state().next_expiry() else {
+                break;
+            };
             if at > now {
                 break;
             }
