@@ -77,10 +77,7 @@ impl Rooms {
 
     /// Checks the room that a command touched.
     pub(crate) fn check_room(&self, name: &RoomName) {
-        let found = self
-            .rooms
-            .get(name)
-            .map_or(Ok(()), |room| self.find_broken_room(name, room));
+        let found = self.rooms.get(name).map_or(Ok(()), |room| self.find_broken_room(name, room));
         assert!(found.is_ok(), "broken invariant: {found:?}");
     }
 
@@ -92,9 +89,7 @@ impl Rooms {
                 return Err(Broken::ExpiryMisfiled { room: room.clone() });
             }
         }
-        self.rooms
-            .iter()
-            .try_for_each(|(name, room)| self.find_broken_room(name, room))
+        self.rooms.iter().try_for_each(|(name, room)| self.find_broken_room(name, room))
     }
 
     fn find_broken_room(&self, name: &RoomName, room: &OpenRoom) -> Result<(), Broken> {
@@ -124,37 +119,24 @@ impl Rooms {
 }
 
 fn find_broken_member(room: &OpenRoom, key: &Identity, member: &Member) -> Result<(), Broken> {
-    let Member {
-        participant,
-        exceptions,
-    } = member;
+    let Member { participant, exceptions } = member;
     within(exceptions.len(), EXCEPTIONS_MAX)?;
     within(participant.publications.len(), PUBLICATIONS_MAX)?;
     let is_gone = participant.state == ParticipantState::Disconnected;
     if participant.identity != *key || is_gone || participant.joined_at < room.created_at {
-        return Err(Broken::ParticipantMisfiled {
-            identity: key.clone(),
-        });
+        return Err(Broken::ParticipantMisfiled { identity: key.clone() });
     }
     for (track, publication) in &participant.publications {
         if publication.sid != *track || room.roster.owner(track) != Some(key) {
-            return Err(Broken::TrackMisfiled {
-                track: track.clone(),
-            });
+            return Err(Broken::TrackMisfiled { track: track.clone() });
         }
         if !participant.permission.allows_source(publication.source) {
-            return Err(Broken::TrackForbidden {
-                track: track.clone(),
-            });
+            return Err(Broken::TrackForbidden { track: track.clone() });
         }
     }
     Ok(())
 }
 
 fn within(entries: usize, limit: usize) -> Result<(), Broken> {
-    if entries > limit {
-        Err(Broken::Limit { entries, limit })
-    } else {
-        Ok(())
-    }
+    if entries > limit { Err(Broken::Limit { entries, limit }) } else { Ok(()) }
 }

@@ -113,10 +113,7 @@ impl Rooms {
         if cfg!(debug_assertions) {
             self.check_room(room);
         }
-        let event = |what| Event {
-            room: room.clone(),
-            what,
-        };
+        let event = |what| Event { room: room.clone(), what };
         result.map(|whats| whats.into_iter().map(event).collect())
     }
 
@@ -133,10 +130,7 @@ impl Rooms {
 
     /// Everybody in a room, by identity; nobody if it is not open.
     pub fn participants(&self, room: &RoomName) -> impl Iterator<Item = &Participant> {
-        self.rooms
-            .get(room)
-            .into_iter()
-            .flat_map(|room| room.roster.participants())
+        self.rooms.get(room).into_iter().flat_map(|room| room.roster.participants())
     }
 
     /// The participant of this identity.
@@ -155,9 +149,7 @@ impl Rooms {
     /// admits it, and it is subscribed by itself (`auto_subscribe`) or by `SetSubscribed`, whichever came last.
     #[must_use]
     pub fn is_subscribed(&self, room: &RoomName, subscriber: &Identity, track: &TrackSid) -> bool {
-        self.rooms
-            .get(room)
-            .is_some_and(|room| room.is_subscribed(subscriber, track))
+        self.rooms.get(room).is_some_and(|room| room.is_subscribed(subscriber, track))
     }
 
     /// Every track that `subscriber` receives, with its owner, by owner's identity and sid.
@@ -204,11 +196,7 @@ impl Rooms {
                 Some(_) | None => Ok(Vec::new()),
             },
             Action::SetMetadata { metadata } => self.open(name)?.set_metadata(metadata),
-            Action::Join {
-                room_sid,
-                create,
-                participant,
-            } => match create {
+            Action::Join { room_sid, create, participant } => match create {
                 Some(settings) if !self.rooms.contains_key(name) => {
                     self.open_with(name, room_sid, settings, participant)
                 }
@@ -217,11 +205,7 @@ impl Rooms {
                     self.open(name)?.join(at, participant)
                 }
             },
-            Action::Participant {
-                identity,
-                sid,
-                action,
-            } => {
+            Action::Participant { identity, sid, action } => {
                 let at = self.at;
                 self.open(name)?.act(at, identity, sid.as_ref(), action)
             }

@@ -27,10 +27,7 @@ pub const ENCODINGS_MAX: usize = Quality::ALL.len();
 /// Checks a room name, identity or sid: 1..=[`NAME_BYTES_MAX`] bytes.
 pub(crate) fn check_id(text: &str) -> Result<(), Reject> {
     if text.is_empty() {
-        return Err(Reject::NameLength {
-            bytes: 0,
-            limit: NAME_BYTES_MAX,
-        });
+        return Err(Reject::NameLength { bytes: 0, limit: NAME_BYTES_MAX });
     }
     check_label(text)
 }
@@ -38,10 +35,7 @@ pub(crate) fn check_id(text: &str) -> Result<(), Reject> {
 /// Checks a name for display, which may be empty: 0..=[`NAME_BYTES_MAX`] bytes.
 pub(crate) fn check_label(text: &str) -> Result<(), Reject> {
     if text.len() > NAME_BYTES_MAX {
-        return Err(Reject::NameLength {
-            bytes: text.len(),
-            limit: NAME_BYTES_MAX,
-        });
+        return Err(Reject::NameLength { bytes: text.len(), limit: NAME_BYTES_MAX });
     }
     Ok(())
 }
@@ -53,20 +47,13 @@ pub(crate) fn check_metadata(metadata: &str) -> Result<(), Reject> {
 
 /// Checks the attributes of a participant, keys and values together.
 pub(crate) fn check_attributes(attributes: &BTreeMap<String, String>) -> Result<(), Reject> {
-    let bytes = attributes
-        .iter()
-        .map(|(key, value)| key.len() + value.len())
-        .sum();
+    let bytes = attributes.iter().map(|(key, value)| key.len() + value.len()).sum();
     check_size(bytes, ATTRIBUTES_BYTES_MAX)
 }
 
 /// Checks the length of a list.
 pub(crate) fn check_list(entries: usize, limit: usize) -> Result<(), Reject> {
-    if entries > limit {
-        Err(Reject::ListTooLong { entries, limit })
-    } else {
-        Ok(())
-    }
+    if entries > limit { Err(Reject::ListTooLong { entries, limit }) } else { Ok(()) }
 }
 
 /// Checks what a room would be opened with.
@@ -104,9 +91,7 @@ pub(crate) fn check_audience(audience: &Audience) -> Result<(), Reject> {
         check_id(identity.as_str())?;
         if let TrackAccess::Only(tracks) = access {
             entries += tracks.len();
-            tracks
-                .iter()
-                .try_for_each(|track| check_id(track.as_str()))?;
+            tracks.iter().try_for_each(|track| check_id(track.as_str()))?;
         }
     }
     check_list(entries, AUDIENCE_ENTRIES_MAX)
@@ -120,9 +105,5 @@ pub(crate) fn in_order(mut encodings: Vec<Encoding>) -> Vec<Encoding> {
 }
 
 fn check_size(bytes: usize, limit: usize) -> Result<(), Reject> {
-    if bytes > limit {
-        Err(Reject::MetadataTooLarge { bytes, limit })
-    } else {
-        Ok(())
-    }
+    if bytes > limit { Err(Reject::MetadataTooLarge { bytes, limit }) } else { Ok(()) }
 }

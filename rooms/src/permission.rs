@@ -17,9 +17,7 @@ pub(crate) fn check_publish(participant: &Participant, source: Source) -> Result
         return Err(Reject::PublishNotPermitted { publish: source });
     }
     if participant.publications.len() >= PUBLICATIONS_MAX {
-        return Err(Reject::TooManyTracks {
-            limit: PUBLICATIONS_MAX,
-        });
+        return Err(Reject::TooManyTracks { limit: PUBLICATIONS_MAX });
     }
     Ok(())
 }
@@ -62,10 +60,7 @@ impl OpenRoom {
         whats.push(What::ParticipantChanged(changed));
         if can_subscribe_changed {
             let subscriber = identity.clone();
-            whats.push(What::SubscriptionsChanged {
-                subscriber,
-                tracks: Vec::new(),
-            });
+            whats.push(What::SubscriptionsChanged { subscriber, tracks: Vec::new() });
         }
         Ok(whats)
     }

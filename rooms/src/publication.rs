@@ -22,9 +22,7 @@ impl OpenRoom {
         match self.roster.owner(&publication.sid) {
             Some(owner) if owner == identity => return Ok(Vec::new()),
             Some(_) => {
-                return Err(Reject::TrackSidTaken {
-                    track: publication.sid.clone(),
-                });
+                return Err(Reject::TrackSidTaken { track: publication.sid.clone() });
             }
             None => {}
         }
@@ -46,10 +44,8 @@ impl OpenRoom {
         identity: &Identity,
         track: &TrackSid,
     ) -> Result<Vec<What>, Reject> {
-        let publication = self
-            .roster
-            .remove_track(identity, track)
-            .ok_or_else(|| not_found(track))?;
+        let publication =
+            self.roster.remove_track(identity, track).ok_or_else(|| not_found(track))?;
         let changed = self.roster.change(identity, |_| {})?;
         Ok(vec![
             What::TrackUnpublished(identity.clone(), publication),
@@ -107,7 +103,5 @@ impl OpenRoom {
 }
 
 fn not_found(track: &TrackSid) -> Reject {
-    Reject::TrackNotFound {
-        track: track.clone(),
-    }
+    Reject::TrackNotFound { track: track.clone() }
 }

@@ -108,10 +108,7 @@ impl OpenRoom {
         participant.publications = BTreeMap::new();
         participant.attributes.retain(|_, value| !value.is_empty());
         whats.push(What::ParticipantJoined(participant.clone()));
-        self.roster.insert(Member {
-            participant,
-            exceptions: BTreeSet::new(),
-        });
+        self.roster.insert(Member { participant, exceptions: BTreeSet::new() });
         self.note_figures(before, &mut whats);
         Ok(whats)
     }
@@ -129,12 +126,7 @@ impl OpenRoom {
         let mut whats = match action {
             ParticipantAction::Activate => self.activate(identity),
             ParticipantAction::Leave { reason } => Ok(self.send_out(at, identity, *reason)),
-            ParticipantAction::Update {
-                name,
-                metadata,
-                attributes,
-                by_self,
-            } => {
+            ParticipantAction::Update { name, metadata, attributes, by_self } => {
                 self.check_update(identity, *by_self)?;
                 self.update(identity, name.as_deref(), metadata.as_deref(), attributes)
             }
@@ -146,18 +138,14 @@ impl OpenRoom {
             ParticipantAction::SetMuted { track, muted } => {
                 self.change_track(identity, track, |publication| publication.muted = *muted)
             }
-            ParticipantAction::UpdateTrack {
-                track,
-                codec,
-                encodings,
-                audio_features,
-            } => self.update_track(
-                identity,
-                track,
-                *codec,
-                encodings.as_deref(),
-                audio_features.as_deref(),
-            ),
+            ParticipantAction::UpdateTrack { track, codec, encodings, audio_features } => self
+                .update_track(
+                    identity,
+                    track,
+                    *codec,
+                    encodings.as_deref(),
+                    audio_features.as_deref(),
+                ),
             ParticipantAction::SetSubscribed { tracks, subscribed } => {
                 self.set_subscribed(identity, tracks, *subscribed)
             }
@@ -170,15 +158,10 @@ impl OpenRoom {
     /// Sends everybody out and ends the room.
     pub(crate) fn close(mut self, at: LogTime, reason: LeaveReason) -> Vec<What> {
         let last = self.view();
-        let identities: Vec<Identity> = self
-            .roster
-            .iter()
-            .map(|(identity, _)| identity.clone())
-            .collect();
-        let mut whats: Vec<What> = identities
-            .iter()
-            .flat_map(|identity| self.send_out(at, identity, reason))
-            .collect();
+        let identities: Vec<Identity> =
+            self.roster.iter().map(|(identity, _)| identity.clone()).collect();
+        let mut whats: Vec<What> =
+            identities.iter().flat_map(|identity| self.send_out(at, identity, reason)).collect();
         whats.push(What::RoomClosed(last, reason));
         whats
     }
@@ -224,11 +207,7 @@ impl OpenRoom {
         limit::check_label(name)?;
         limit::check_metadata(metadata)?;
         let mut merged = old.attributes.clone();
-        merged.extend(
-            attributes
-                .iter()
-                .map(|(key, value)| (key.clone(), value.clone())),
-        );
+        merged.extend(attributes.iter().map(|(key, value)| (key.clone(), value.clone())));
         merged.retain(|_, value| !value.is_empty());
         limit::check_attributes(&merged)?;
         if name == old.name && metadata == old.metadata && merged == old.attributes {
@@ -261,11 +240,7 @@ impl OpenRoom {
     }
 
     fn figures(&self) -> Figures {
-        let Tally {
-            participants,
-            publishers,
-            recorders,
-        } = self.roster.tally();
+        let Tally { participants, publishers, recorders } = self.roster.tally();
         (participants, publishers, recorders > 0)
     }
 

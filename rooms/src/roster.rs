@@ -122,10 +122,7 @@ impl Roster {
         identity: &Identity,
         change: impl FnOnce(&mut Participant),
     ) -> Result<Participant, Reject> {
-        let member = self
-            .members
-            .get_mut(identity)
-            .ok_or_else(|| not_found(identity))?;
+        let member = self.members.get_mut(identity).ok_or_else(|| not_found(identity))?;
         let participant = &mut member.participant;
         self.tally.subtract(participant);
         change(participant);
@@ -140,17 +137,10 @@ impl Roster {
         identity: &Identity,
         publication: Publication,
     ) -> Result<(), Reject> {
-        let member = self
-            .members
-            .get_mut(identity)
-            .ok_or_else(|| not_found(identity))?;
+        let member = self.members.get_mut(identity).ok_or_else(|| not_found(identity))?;
         self.tally.subtract(&member.participant);
-        self.owners
-            .insert(publication.sid.clone(), identity.clone());
-        member
-            .participant
-            .publications
-            .insert(publication.sid.clone(), publication);
+        self.owners.insert(publication.sid.clone(), identity.clone());
+        member.participant.publications.insert(publication.sid.clone(), publication);
         self.tally.add(&member.participant);
         Ok(())
     }
@@ -177,10 +167,7 @@ impl Roster {
         identity: &Identity,
         change: impl FnOnce(&mut BTreeSet<TrackSid>),
     ) -> Result<(), Reject> {
-        let member = self
-            .members
-            .get_mut(identity)
-            .ok_or_else(|| not_found(identity))?;
+        let member = self.members.get_mut(identity).ok_or_else(|| not_found(identity))?;
         change(&mut member.exceptions);
         Ok(())
     }
@@ -233,7 +220,5 @@ fn records(participant: &Participant) -> bool {
 }
 
 fn not_found(identity: &Identity) -> Reject {
-    Reject::ParticipantNotFound {
-        identity: identity.clone(),
-    }
+    Reject::ParticipantNotFound { identity: identity.clone() }
 }

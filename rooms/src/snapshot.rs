@@ -40,10 +40,7 @@ struct Image<R> {
 impl Rooms {
     /// Writes the state; equal states give equal bytes.
     #[must_use]
-    #[expect(
-        clippy::expect_used,
-        reason = "a replica that cannot write its state must stop"
-    )]
+    #[expect(clippy::expect_used, reason = "a replica that cannot write its state must stop")]
     pub fn snapshot(&self) -> Vec<u8> {
         let rooms: Vec<&OpenRoom> = self.rooms.values().collect();
         let image = Image { at: self.at, rooms };
@@ -65,15 +62,10 @@ impl Rooms {
         if !rest.is_empty() {
             return Err(RestoreError::Malformed);
         }
-        let mut rooms = Self {
-            at: image.at,
-            ..Self::default()
-        };
+        let mut rooms = Self { at: image.at, ..Self::default() };
         for room in image.rooms {
             let name = room.name.clone();
-            rooms
-                .expiries
-                .extend(room.expires_at().map(|at| (at, name.clone())));
+            rooms.expiries.extend(room.expires_at().map(|at| (at, name.clone())));
             if rooms.rooms.insert(name, room).is_some() {
                 return Err(RestoreError::Malformed);
             }

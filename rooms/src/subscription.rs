@@ -29,9 +29,7 @@ impl OpenRoom {
     /// Whether `subscriber` receives `track`.
     pub(crate) fn is_subscribed(&self, subscriber: &Identity, track: &TrackSid) -> bool {
         self.roster.member(subscriber).is_some_and(|member| {
-            self.roster
-                .track(track)
-                .is_some_and(|(owner, _)| member.receives(owner, track))
+            self.roster.track(track).is_some_and(|(owner, _)| member.receives(owner, track))
         })
     }
 
@@ -60,14 +58,9 @@ impl OpenRoom {
         if subscribed && !participant.permission.can_subscribe {
             return Err(Reject::SubscribeNotPermitted);
         }
-        tracks
-            .iter()
-            .try_for_each(|track| limit::check_id(track.as_str()))?;
+        tracks.iter().try_for_each(|track| limit::check_id(track.as_str()))?;
         let wants_exception = subscribed != participant.auto_subscribe;
-        let exceptions = self
-            .roster
-            .member(identity)
-            .map(|member| &member.exceptions);
+        let exceptions = self.roster.member(identity).map(|member| &member.exceptions);
         let has_exception = |track: &TrackSid| exceptions.is_some_and(|set| set.contains(track));
         let changed: Vec<TrackSid> = tracks
             .iter()
@@ -88,10 +81,7 @@ impl OpenRoom {
                 exceptions.retain(|track| !tracks.contains(track));
             }
         })?;
-        Ok(vec![What::SubscriptionsChanged {
-            subscriber: identity.clone(),
-            tracks: changed,
-        }])
+        Ok(vec![What::SubscriptionsChanged { subscriber: identity.clone(), tracks: changed }])
     }
 
     /// Says who may subscribe to a participant's tracks, and tells those whose access changes.
@@ -140,10 +130,7 @@ impl OpenRoom {
             });
         }
         if !tracks.is_empty() {
-            whats.push(What::SubscriptionsChanged {
-                subscriber: subscriber.clone(),
-                tracks,
-            });
+            whats.push(What::SubscriptionsChanged { subscriber: subscriber.clone(), tracks });
         }
     }
 }

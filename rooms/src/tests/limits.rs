@@ -32,12 +32,7 @@ fn text(bytes: usize) -> String {
 #[test]
 fn names_have_1_to_256_bytes() {
     let mut rooms = Rooms::new();
-    let refused = |bytes| {
-        Err(Reject::NameLength {
-            bytes,
-            limit: NAME_BYTES_MAX,
-        })
-    };
+    let refused = |bytes| Err(Reject::NameLength { bytes, limit: NAME_BYTES_MAX });
     for bytes in [0, NAME_BYTES_MAX + 1] {
         let newcomer = participant(&text(bytes), "PA_1");
         assert_eq!(apply(&mut rooms, join(newcomer)), refused(bytes));
@@ -57,30 +52,11 @@ fn metadata_and_attributes_end_at_their_limits() {
     let refused = |bytes, limit| Err(Reject::MetadataTooLarge { bytes, limit });
     let too_much = text(METADATA_BYTES_MAX + 1);
     let verdict = refused(METADATA_BYTES_MAX + 1, METADATA_BYTES_MAX);
-    assert_eq!(
-        apply(
-            &mut rooms,
-            Action::SetMetadata {
-                metadata: too_much.clone()
-            }
-        ),
-        verdict
-    );
+    assert_eq!(apply(&mut rooms, Action::SetMetadata { metadata: too_much.clone() }), verdict);
     let update = |metadata: Option<String>, attributes| {
-        of(
-            "ada",
-            ParticipantAction::Update {
-                name: None,
-                metadata,
-                attributes,
-                by_self: false,
-            },
-        )
+        of("ada", ParticipantAction::Update { name: None, metadata, attributes, by_self: false })
     };
-    assert_eq!(
-        apply(&mut rooms, update(Some(too_much), BTreeMap::new())),
-        verdict
-    );
+    assert_eq!(apply(&mut rooms, update(Some(too_much), BTreeMap::new())), verdict);
     let half = |key: &str| BTreeMap::from([(key.into(), text(ATTRIBUTES_BYTES_MAX / 2))]);
     apply(&mut rooms, update(None, half("a"))).unwrap();
     let verdict = refused(ATTRIBUTES_BYTES_MAX + 2, ATTRIBUTES_BYTES_MAX);
@@ -91,58 +67,30 @@ fn metadata_and_attributes_end_at_their_limits() {
 #[test]
 fn a_participant_publishes_at_most_64_tracks() {
     let mut rooms = with_ada();
-    let mut another = |n| {
-        apply(
-            &mut rooms,
-            of(
-                "ada",
-                publish(publication(&format!("TR_{n}"), Source::Camera)),
-            ),
-        )
-    };
+    let mut another =
+        |n| apply(&mut rooms, of("ada", publish(publication(&format!("TR_{n}"), Source::Camera))));
     for n in 0..PUBLICATIONS_MAX {
         another(n).unwrap();
     }
-    assert_eq!(
-        another(PUBLICATIONS_MAX),
-        Err(Reject::TooManyTracks {
-            limit: PUBLICATIONS_MAX
-        })
-    );
+    assert_eq!(another(PUBLICATIONS_MAX), Err(Reject::TooManyTracks { limit: PUBLICATIONS_MAX }));
 }
 
 #[test]
 fn wishes_and_audiences_are_bounded() {
     let mut rooms = with_ada();
     let wish = |from, count| {
-        let tracks = (from..from + count)
-            .map(|n| format!("TR_{n}").into())
-            .collect();
-        of(
-            "ada",
-            ParticipantAction::SetSubscribed {
-                tracks,
-                subscribed: false,
-            },
-        )
+        let tracks = (from..from + count).map(|n| format!("TR_{n}").into()).collect();
+        of("ada", ParticipantAction::SetSubscribed { tracks, subscribed: false })
     };
     apply(&mut rooms, wish(0, EXCEPTIONS_MAX)).unwrap();
     apply(&mut rooms, wish(0, EXCEPTIONS_MAX)).unwrap();
-    let verdict = Err(Reject::ListTooLong {
-        entries: EXCEPTIONS_MAX + 1,
-        limit: EXCEPTIONS_MAX,
-    });
+    let verdict = Err(Reject::ListTooLong { entries: EXCEPTIONS_MAX + 1, limit: EXCEPTIONS_MAX });
     assert_eq!(apply(&mut rooms, wish(EXCEPTIONS_MAX, 1)), verdict);
 
     let tracks: BTreeSet<_> = (0..16_384).map(|n| format!("TR_{n}").into()).collect();
     let named = BTreeMap::from([("bob".into(), TrackAccess::Only(tracks))]);
-    let audience = ParticipantAction::SetAudience {
-        audience: Audience::Only(named),
-    };
-    let verdict = Err(Reject::ListTooLong {
-        entries: 16_385,
-        limit: 16_384,
-    });
+    let audience = ParticipantAction::SetAudience { audience: Audience::Only(named) };
+    let verdict = Err(Reject::ListTooLong { entries: 16_385, limit: 16_384 });
     assert_eq!(apply(&mut rooms, of("ada", audience)), verdict);
 }
 
@@ -151,19 +99,14 @@ fn opaque_numbers_are_bounded() {
     let mut rooms = Rooms::new();
     let mut ada = participant("ada", "PA_ada");
     ada.capabilities = vec![0; OPAQUE_NUMBERS_MAX + 1];
-    let verdict = Err(Reject::ListTooLong {
-        entries: OPAQUE_NUMBERS_MAX + 1,
-        limit: OPAQUE_NUMBERS_MAX,
-    });
+    let verdict =
+        Err(Reject::ListTooLong { entries: OPAQUE_NUMBERS_MAX + 1, limit: OPAQUE_NUMBERS_MAX });
     assert_eq!(apply(&mut rooms, join(ada)), verdict);
 }
 
 /// Fills rooms without applying commands one by one, which would check each state on the way.
 fn crowd(rooms: &mut Rooms, sessions: core::ops::Range<usize>, hidden: bool) {
-    let room = rooms
-        .rooms
-        .get_mut(&proto::id::RoomName::from("hall"))
-        .unwrap();
+    let room = rooms.rooms.get_mut(&proto::id::RoomName::from("hall")).unwrap();
     for n in sessions {
         let mut newcomer = participant(&format!("{n}"), &format!("PA_{n}"));
         newcomer.permission.hidden = hidden;
@@ -176,14 +119,8 @@ fn crowd(rooms: &mut Rooms, sessions: core::ops::Range<usize>, hidden: bool) {
 #[test]
 fn a_room_holds_10_000_participants_and_as_many_uncounted() {
     let mut rooms = Rooms::new();
-    apply(
-        &mut rooms,
-        create(RoomSettings {
-            participants_max: u32::MAX,
-            ..Default::default()
-        }),
-    )
-    .unwrap();
+    apply(&mut rooms, create(RoomSettings { participants_max: u32::MAX, ..Default::default() }))
+        .unwrap();
     crowd(&mut rooms, 0..PARTICIPANTS_MAX as usize, false);
     let one_more = || participant("one more", "PA_x");
     let full = |limit| Err(Reject::RoomFull { limit });

@@ -58,17 +58,11 @@ pub(super) fn publication(sid: &str, source: Source) -> Publication {
 }
 
 pub(super) fn command(room: &str, action: Action) -> Command {
-    Command {
-        room: room.into(),
-        action,
-    }
+    Command { room: room.into(), action }
 }
 
 pub(super) fn create(settings: RoomSettings) -> Action {
-    Action::Create {
-        sid: "RM_1".into(),
-        settings,
-    }
+    Action::Create { sid: "RM_1".into(), settings }
 }
 
 pub(super) fn join(participant: Participant) -> Action {
@@ -80,15 +74,9 @@ pub(super) fn join(participant: Participant) -> Action {
 }
 
 pub(super) fn of(identity: &str, action: ParticipantAction) -> Action {
-    Action::Participant {
-        identity: identity.into(),
-        sid: None,
-        action,
-    }
+    Action::Participant { identity: identity.into(), sid: None, action }
 }
 
 pub(super) fn publish(publication: Publication) -> ParticipantAction {
-    ParticipantAction::Publish {
-        publication: Box::new(publication),
-    }
+    ParticipantAction::Publish { publication: Box::new(publication) }
 }

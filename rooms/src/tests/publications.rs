@@ -110,13 +110,8 @@ fn tracks_end_with_the_permission_to_publish_them() {
          > ada v7 Joined
          > 0 in, 0 publishing",
     );
-    let refused = Reject::PublishNotPermitted {
-        publish: Source::Camera,
-    };
-    assert_eq!(
-        rooms.may_publish(&"hall".into(), &"ada".into(), Source::Camera),
-        Err(refused)
-    );
+    let refused = Reject::PublishNotPermitted { publish: Source::Camera };
+    assert_eq!(rooms.may_publish(&"hall".into(), &"ada".into(), Source::Camera), Err(refused));
 }
 
 #[test]
@@ -131,12 +126,7 @@ fn what_arrives_is_noted_smallest_encoding_first_and_once() {
          > ada v2 Joined
          > 1 in, 1 publishing",
     );
-    let encoding = |quality| Encoding {
-        quality,
-        width: 0,
-        height: 0,
-        bitrate: Bitrate::ZERO,
-    };
+    let encoding = |quality| Encoding { quality, width: 0, height: 0, bitrate: Bitrate::ZERO };
     let news = ParticipantAction::UpdateTrack {
         track: "TR_1".into(),
         codec: Some(Codec::Vp8),
@@ -145,13 +135,8 @@ fn what_arrives_is_noted_smallest_encoding_first_and_once() {
     };
     let news = command("hall", of("ada", news));
     let events = rooms.apply(LogTime(0), &news).unwrap();
-    let What::TrackChanged(_, track) = &events[0].what else {
-        panic!("{events:?}")
-    };
+    let What::TrackChanged(_, track) = &events[0].what else { panic!("{events:?}") };
     assert_eq!(track.codec, Some(Codec::Vp8));
-    assert_eq!(
-        track.encodings,
-        [encoding(Quality::Low), encoding(Quality::High)]
-    );
+    assert_eq!(track.encodings, [encoding(Quality::Low), encoding(Quality::High)]);
     assert_eq!(rooms.apply(LogTime(0), &news), Ok(vec![]));
 }

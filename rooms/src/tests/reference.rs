@@ -51,19 +51,11 @@ impl Reference {
         match (&command.action, known) {
             (Action::Create { .. } | Action::Expire, None) => {
                 if let Action::Create { settings, .. } = &command.action {
-                    self.rooms
-                        .insert(command.room.clone(), ReferenceRoom::new(settings, now));
+                    self.rooms.insert(command.room.clone(), ReferenceRoom::new(settings, now));
                 }
                 Ok(())
             }
-            (
-                Action::Join {
-                    create: Some(settings),
-                    participant,
-                    ..
-                },
-                None,
-            ) => {
+            (Action::Join { create: Some(settings), participant, .. }, None) => {
                 let mut room = ReferenceRoom::new(settings, now);
                 room.join(participant)?;
                 self.rooms.insert(command.room.clone(), room);
@@ -86,14 +78,7 @@ impl Reference {
                 Ok(())
             }
             (Action::Join { participant, .. }, Some(room)) => room.join(participant),
-            (
-                Action::Participant {
-                    identity,
-                    sid,
-                    action,
-                },
-                Some(room),
-            ) => {
+            (Action::Participant { identity, sid, action }, Some(room)) => {
                 let is_meant = |person: &Person| {
                     person.identity == *identity && sid.as_ref().is_none_or(|s| *s == person.sid)
                 };
@@ -107,59 +92,28 @@ impl Reference {
 impl ReferenceRoom {
     fn new(settings: &RoomSettings, now: LogTime) -> Self {
         let settings = settings.clone();
-        Self {
-            settings,
-            empty_since: now,
-            visited: false,
-            people: Vec::new(),
-        }
+        Self { settings, empty_since: now, visited: false, people: Vec::new() }
     }
 
     pub(super) fn expires_at(&self) -> Option<LogTime> {
-        let RoomSettings {
-            empty_timeout,
-            departure_timeout,
-            ..
-        } = self.settings;
-        let after = if self.visited {
-            departure_timeout
-        } else {
-            empty_timeout
-        };
+        let RoomSettings { empty_timeout, departure_timeout, .. } = self.settings;
+        let after = if self.visited { departure_timeout } else { empty_timeout };
         self.people.is_empty().then(|| self.empty_since + after)
     }
 
     /// Counted participants, publishers.
     pub(super) fn counts(&self) -> (usize, usize) {
-        let publishing = self
-            .people
-            .iter()
-            .filter(|person| !person.tracks.is_empty());
-        (
-            self.people.iter().filter(|person| person.counts).count(),
-            publishing.count(),
-        )
+        let publishing = self.people.iter().filter(|person| !person.tracks.is_empty());
+        (self.people.iter().filter(|person| person.counts).count(), publishing.count())
     }
 
     /// Who receives which track.
     pub(super) fn subscriptions(&self) -> Vec<(Identity, TrackSid)> {
         let mut all = Vec::new();
-        for subscriber in self
-            .people
-            .iter()
-            .filter(|person| person.permission.can_subscribe)
-        {
-            for owner in self
-                .people
-                .iter()
-                .filter(|owner| owner.identity != subscriber.identity)
-            {
+        for subscriber in self.people.iter().filter(|person| person.permission.can_subscribe) {
+            for owner in self.people.iter().filter(|owner| owner.identity != subscriber.identity) {
                 for (track, ..) in &owner.tracks {
-                    let wish = subscriber
-                        .wishes
-                        .iter()
-                        .rev()
-                        .find(|(wished, _)| wished == track);
+                    let wish = subscriber.wishes.iter().rev().find(|(wished, _)| wished == track);
                     let wanted = wish.map_or(subscriber.auto, |(_, wanted)| *wanted);
                     if wanted && owner.lets(&subscriber.identity, track) {
                         all.push((subscriber.identity.clone(), track.clone()));
@@ -172,26 +126,15 @@ impl ReferenceRoom {
     }
 
     fn join(&mut self, newcomer: &Participant) -> Result<(), Refused> {
-        if self
-            .people
-            .iter()
-            .any(|p| p.identity == newcomer.identity && p.sid == newcomer.sid)
-        {
+        if self.people.iter().any(|p| p.identity == newcomer.identity && p.sid == newcomer.sid) {
             return Ok(());
         }
-        let others = self
-            .people
-            .iter()
-            .filter(|p| p.identity != newcomer.identity && p.counts);
+        let others = self.people.iter().filter(|p| p.identity != newcomer.identity && p.counts);
         let limit = self.settings.participants_max as usize;
         if newcomer.counts() && limit > 0 && others.count() >= limit {
             return Err(Refused);
         }
-        if let Some(index) = self
-            .people
-            .iter()
-            .position(|p| p.identity == newcomer.identity)
-        {
+        if let Some(index) = self.people.iter().position(|p| p.identity == newcomer.identity) {
             self.remove(index);
         }
         self.visited = true;
@@ -216,9 +159,7 @@ impl ReferenceRoom {
         action: &ParticipantAction,
     ) -> Result<(), Refused> {
         let taken = |room: &Self, track: &TrackSid| {
-            room.people
-                .iter()
-                .position(|person| person.tracks.iter().any(|(sid, ..)| sid == track))
+            room.people.iter().position(|person| person.tracks.iter().any(|(sid, ..)| sid == track))
         };
         let person = &mut self.people[index];
         match action {
@@ -235,10 +176,7 @@ impl ReferenceRoom {
             ParticipantAction::SetPermission { permission } => {
                 person.permission = permission.clone();
                 person.counts = !permission.hidden && !permission.recorder;
-                let ended = person
-                    .tracks
-                    .iter()
-                    .filter(|(_, s, _)| !permission.allows_source(*s));
+                let ended = person.tracks.iter().filter(|(_, s, _)| !permission.allows_source(*s));
                 let ended: Vec<_> = ended.map(|(sid, ..)| sid.clone()).collect();
                 ended.iter().for_each(|track| self.end(track));
             }
@@ -248,9 +186,7 @@ impl ReferenceRoom {
                 match taken(self, &publication.sid) {
                     Some(owner) if owner == index => {}
                     None if allowed => {
-                        self.people[index]
-                            .tracks
-                            .push((publication.sid.clone(), source, false));
+                        self.people[index].tracks.push((publication.sid.clone(), source, false));
                     }
                     Some(_) | None => return Err(Refused),
                 }
@@ -266,19 +202,13 @@ impl ReferenceRoom {
                 found.ok_or(Refused)?.2 = *muted;
             }
             ParticipantAction::UpdateTrack { track, .. } => {
-                person
-                    .tracks
-                    .iter()
-                    .find(|(sid, ..)| sid == track)
-                    .ok_or(Refused)?;
+                person.tracks.iter().find(|(sid, ..)| sid == track).ok_or(Refused)?;
             }
             ParticipantAction::SetSubscribed { tracks, subscribed } => {
                 if *subscribed && !person.permission.can_subscribe {
                     return Err(Refused);
                 }
-                person
-                    .wishes
-                    .extend(tracks.iter().map(|track| (track.clone(), *subscribed)));
+                person.wishes.extend(tracks.iter().map(|track| (track.clone(), *subscribed)));
             }
             ParticipantAction::SetAudience { audience } => person.audience = audience.clone(),
         }

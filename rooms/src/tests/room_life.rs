@@ -105,15 +105,10 @@ fn a_new_announcement_changes_the_room_once() {
 fn the_next_expiry_is_the_earliest_of_all_rooms() {
     let mut rooms = Rooms::new();
     for (name, at) in [("late", 9_000), ("early", 2_000), ("later", 10_000)] {
-        rooms
-            .apply(LogTime(at), &command(name, create(RoomSettings::default())))
-            .unwrap();
+        rooms.apply(LogTime(at), &command(name, create(RoomSettings::default()))).unwrap();
     }
     // "early" was created after "late" by the log: its time is clamped to 9 s, and names break the tie.
-    assert_eq!(
-        rooms.next_expiry(),
-        Some((LogTime(309_000), "early".into()))
-    );
+    assert_eq!(rooms.next_expiry(), Some((LogTime(309_000), "early".into())));
 }
 
 #[test]

@@ -35,11 +35,7 @@ fn a_snapshot_restores_to_the_same_state_and_bytes() {
 fn every_cut_of_a_snapshot_and_every_longer_one_is_refused() {
     let mut bytes = some_rooms().snapshot();
     for len in 0..bytes.len() {
-        assert_eq!(
-            Rooms::restore(&bytes[..len]),
-            Err(RestoreError::Malformed),
-            "{len} bytes"
-        );
+        assert_eq!(Rooms::restore(&bytes[..len]), Err(RestoreError::Malformed), "{len} bytes");
     }
     bytes.push(0);
     assert_eq!(Rooms::restore(&bytes), Err(RestoreError::Malformed));
@@ -56,13 +52,8 @@ fn a_snapshot_of_another_layout_is_named() {
 fn a_snapshot_that_no_commands_lead_to_is_refused() {
     let bytes = some_rooms().snapshot();
     let forged: Vec<u8> = replace(&bytes, b"TR_2", b"TR_1");
-    let broken = Broken::TrackMisfiled {
-        track: "TR_1".into(),
-    };
-    assert_eq!(
-        Rooms::restore(&forged),
-        Err(RestoreError::Incoherent(broken))
-    );
+    let broken = Broken::TrackMisfiled { track: "TR_1".into() };
+    assert_eq!(Rooms::restore(&forged), Err(RestoreError::Incoherent(broken)));
 }
 
 #[test]

@@ -40,11 +40,7 @@ pub(super) fn check(story: &str) -> Rooms {
         }
         rooms.check_invariants();
     }
-    assert_eq!(
-        happened.join("\n"),
-        told.join("\n"),
-        "\nwhat happened (left) is not what is told"
-    );
+    assert_eq!(happened.join("\n"), told.join("\n"), "\nwhat happened (left) is not what is told");
     rooms
 }
 
@@ -63,9 +59,7 @@ fn read(line: &str) -> Action {
         }),
         ["close"] => Action::Close,
         ["expire"] => Action::Expire,
-        ["announce", text] => Action::SetMetadata {
-            metadata: text.into(),
-        },
+        ["announce", text] => Action::SetMetadata { metadata: text.into() },
         [who, "joins", ref how @ ..] => read_join(who, how),
         [who, "of", sid, ref what @ ..] => Action::Participant {
             identity: who.into(),
@@ -92,48 +86,32 @@ fn read_join(who: &str, how: &[&str]) -> Action {
             sid => participant.sid = sid.into(),
         }
     }
-    Action::Join {
-        room_sid: "RM_1".into(),
-        create,
-        participant: Box::new(participant),
-    }
+    Action::Join { room_sid: "RM_1".into(), create, participant: Box::new(participant) }
 }
 
 fn read_participant(what: &[&str]) -> ParticipantAction {
     let set = |tracks: &[&str]| tracks.iter().map(|track| (*track).into()).collect();
     match *what {
         ["activates"] => ParticipantAction::Activate,
-        ["leaves"] => ParticipantAction::Leave {
-            reason: LeaveReason::ClientInitiated,
-        },
+        ["leaves"] => ParticipantAction::Leave { reason: LeaveReason::ClientInitiated },
         ["publishes", source, track] => {
             make::publish(make::publication(track, read_source(source)))
         }
-        ["unpublishes", track] => ParticipantAction::Unpublish {
-            track: track.into(),
-        },
-        ["mutes", track] => ParticipantAction::SetMuted {
-            track: track.into(),
-            muted: true,
-        },
-        ["unmutes", track] => ParticipantAction::SetMuted {
-            track: track.into(),
-            muted: false,
-        },
-        ["subscribes", ref tracks @ ..] => ParticipantAction::SetSubscribed {
-            tracks: set(tracks),
-            subscribed: true,
-        },
-        ["unsubscribes", ref tracks @ ..] => ParticipantAction::SetSubscribed {
-            tracks: set(tracks),
-            subscribed: false,
-        },
-        ["admits", ref whom @ ..] => ParticipantAction::SetAudience {
-            audience: read_audience(whom),
-        },
-        ["may", ref rights @ ..] => ParticipantAction::SetPermission {
-            permission: read_permission(rights),
-        },
+        ["unpublishes", track] => ParticipantAction::Unpublish { track: track.into() },
+        ["mutes", track] => ParticipantAction::SetMuted { track: track.into(), muted: true },
+        ["unmutes", track] => ParticipantAction::SetMuted { track: track.into(), muted: false },
+        ["subscribes", ref tracks @ ..] => {
+            ParticipantAction::SetSubscribed { tracks: set(tracks), subscribed: true }
+        }
+        ["unsubscribes", ref tracks @ ..] => {
+            ParticipantAction::SetSubscribed { tracks: set(tracks), subscribed: false }
+        }
+        ["admits", ref whom @ ..] => {
+            ParticipantAction::SetAudience { audience: read_audience(whom) }
+        }
+        ["may", ref rights @ ..] => {
+            ParticipantAction::SetPermission { permission: read_permission(rights) }
+        }
         ["sets", key, value] => read_update(&[(key, value)], true),
         ["unsets", key] => read_update(&[(key, "")], true),
         ["is", "given", key, value] => read_update(&[(key, value)], false),
@@ -142,16 +120,8 @@ fn read_participant(what: &[&str]) -> ParticipantAction {
 }
 
 fn read_update(pairs: &[(&str, &str)], by_self: bool) -> ParticipantAction {
-    let attributes = pairs
-        .iter()
-        .map(|(key, value)| ((*key).into(), (*value).into()))
-        .collect();
-    ParticipantAction::Update {
-        name: None,
-        metadata: None,
-        attributes,
-        by_self,
-    }
+    let attributes = pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+    ParticipantAction::Update { name: None, metadata: None, attributes, by_self }
 }
 
 fn read_source(word: &str) -> Source {
@@ -182,11 +152,8 @@ fn read_audience(whom: &[&str]) -> Audience {
 
 /// Of `publish`, `subscribe`, `update`, `hide` and sources; what is not named is not allowed.
 fn read_permission(rights: &[&str]) -> Permission {
-    let mut permission = Permission {
-        can_publish: false,
-        can_subscribe: false,
-        ..Permission::default()
-    };
+    let mut permission =
+        Permission { can_publish: false, can_subscribe: false, ..Permission::default() };
     for right in rights {
         match *right {
             "publish" => permission.can_publish = true,
@@ -212,11 +179,7 @@ fn write(what: &What) -> String {
         What::ParticipantLeft(who, why) => format!("> {} {} left: {why:?}", who.identity, who.sid),
         What::TrackPublished(who, track) => format!("> {who} has {}", track.sid),
         What::TrackChanged(who, track) => {
-            format!(
-                "> {who} has {}{}",
-                track.sid,
-                if track.muted { " muted" } else { " changed" }
-            )
+            format!("> {who} has {}{}", track.sid, if track.muted { " muted" } else { " changed" })
         }
         What::TrackUnpublished(who, track) => format!("> {who} has {} no more", track.sid),
         What::SubscriptionsChanged { subscriber, tracks } if tracks.is_empty() => {
@@ -225,12 +188,7 @@ fn write(what: &What) -> String {
         What::SubscriptionsChanged { subscriber, tracks } => {
             format!("> {subscriber} receives anew {tracks:?}")
         }
-        What::AccessChanged {
-            publisher,
-            subscriber,
-            track,
-            allowed,
-        } => {
+        What::AccessChanged { publisher, subscriber, track, allowed } => {
             let verb = if *allowed { "admits" } else { "refuses" };
             format!("> {publisher} {verb} {subscriber} to {track}")
         }
@@ -240,15 +198,8 @@ fn write(what: &What) -> String {
 fn write_room(room: &Room) -> String {
     let recording = if room.recording { ", recording" } else { "" };
     let metadata = &room.settings.metadata;
-    let says = if metadata.is_empty() {
-        String::new()
-    } else {
-        format!(", says {metadata}")
-    };
-    format!(
-        "> {} in, {} publishing{recording}{says}",
-        room.participants, room.publishers
-    )
+    let says = if metadata.is_empty() { String::new() } else { format!(", says {metadata}") };
+    format!("> {} in, {} publishing{recording}{says}", room.participants, room.publishers)
 }
 
 fn write_participant(who: &Participant) -> String {

@@ -33,10 +33,7 @@ fn then(story: &str) -> Rooms {
 
 fn received(rooms: &Rooms, who: &str) -> Vec<String> {
     let tracks = rooms.subscriptions(&"hall".into(), &who.into());
-    tracks
-        .iter()
-        .map(|(_, track)| track.sid.to_string())
-        .collect()
+    tracks.iter().map(|(_, track)| track.sid.to_string()).collect()
 }
 
 #[test]
@@ -44,10 +41,7 @@ fn others_tracks_are_received_unless_one_chooses() {
     let rooms = then("");
     assert_eq!(received(&rooms, "bob"), ["TR_1", "TR_2"]);
     assert!(received(&rooms, "cid").is_empty());
-    assert!(
-        received(&rooms, "ada").is_empty(),
-        "nobody receives its own"
-    );
+    assert!(received(&rooms, "ada").is_empty(), "nobody receives its own");
     assert!(received(&rooms, "nobody").is_empty());
 }
 
@@ -89,10 +83,7 @@ fn a_wish_for_an_unknown_track_is_remembered_and_ends_with_the_track() {
          > ada has TR_2
          > ada v5 Joined",
     );
-    assert!(
-        received(&rooms, "cid").is_empty(),
-        "the wish was for the track that ended"
-    );
+    assert!(received(&rooms, "cid").is_empty(), "the wish was for the track that ended");
 }
 
 #[test]
@@ -113,10 +104,7 @@ fn an_audience_tells_those_whose_access_changes() {
          > cid receives anew [TR_1, TR_2]",
     );
     assert_eq!(received(&rooms, "bob"), ["TR_1"]);
-    assert!(
-        received(&rooms, "cid").is_empty(),
-        "admitted, but it chooses"
-    );
+    assert!(received(&rooms, "cid").is_empty(), "admitted, but it chooses");
 }
 
 #[test]
