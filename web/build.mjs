@@ -1,0 +1,93 @@
+// Builds the page. `node build.mjs` writes dist/; `--tests` bundles the unit tests into build/tests/;
+// `--harness` builds the tile harness, a page for looking at layouts, into build/harness/.
+import { createHash } from "node:crypto";
+import { readFile, readdir, rm, mkdir, writeFile } from "node:fs/promises";
+import { basename, dirname, extname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const shared = { absWorkingDir: here, bundle: true, format: "esm", target: "es2022", logLevel: "warning" };
+
+if (process.argv.includes("--tests")) {
+  await buildTests();
+} else if (process.argv.includes("--harness")) {
+  await buildPage("build/harness", "src/harness.ts", false);
+} else {
+  await buildPage("dist", "src/main.ts", true);
+}
+
+async function buildTests() {
+  await rm(join(here, "build/tests"), { recursive: true, force: true });
+  const names = (await readdir(join(here, "src/tests"))).filter((name) => name.endsWith(".test.ts"));
+  await build({
+    ...shared,
+    entryPoints: names.map((name) => join("src/tests", name)),
+    outdir: "build/tests",
+    outExtension: { ".js": ".mjs" },
+    platform: "node",
+  });
+}
+
+async function buildPage(out, entry, minify) {
+  const outdir = join(here, out);
+  await rm(outdir, { recursive: true, force: true });
+  const result = await build({
+    ...shared,
+    entryPoints: [{ in: entry, out: "page" }, { in: "src/style/page.css", out: "page" }],
+    entryNames: "assets/[name]-[hash]",
+    outdir: out,
+    minify,
+    legalComments: "none",
+    metafile: true,
+  });
+
+  const outputs = Object.keys(result.metafile.outputs).map((path) => relative(out, path));
+  const licences = await addAsset(outdir, "licences.txt", await licenceText(result.metafile));
+  const icon = await addAsset(outdir, "icon.svg", await readFile(join(here, "src/icon.svg"), "utf8"));
+  const manifestTemplate = await readFile(join(here, "src/page.webmanifest"), "utf8");
+  const manifest = await addAsset(outdir, "page.webmanifest", manifestTemplate.replaceAll("{{icon}}", basename(icon)));
+
+  const urls = {
+    script: outputs.find((path) => path.endsWith(".js")),
+    style: outputs.find((path) => path.endsWith(".css")),
+    icon,
+    manifest,
+    licences,
+  };
+  const template = await readFile(join(here, "src/index.html"), "utf8");
+  await writeFile(join(outdir, "index.html"), fill(template, urls));
+}
+
+function fill(template, values) {
+  return template.replace(/\{\{(\w+)\}\}/g, (_, name) => {
+    if (!values[name]) throw new Error(`index.html asks for {{${name}}}, which the build does not make`);
+    return values[name];
+  });
+}
+
+async function addAsset(outdir, name, content) {
+  const hash = createHash("sha256").update(content).digest("hex").slice(0, 8).toUpperCase();
+  const ext = extname(name);
+  const path = `assets/${basename(name, ext)}-${hash}${ext}`;
+  await mkdir(join(outdir, "assets"), { recursive: true });
+  await writeFile(join(outdir, path), content);
+  return path;
+}
+
+/** The licences of every package that went into the bundle, as its authors ask. */
+async function licenceText(metafile) {
+  const folders = new Set();
+  for (const path of Object.keys(metafile.inputs)) {
+    const found = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path);
+    if (found) folders.add(found[1]);
+  }
+  const parts = [];
+  for (const folder of [...folders].sort()) {
+    const about = JSON.parse(await readFile(join(here, folder, "package.json"), "utf8"));
+    const names = (await readdir(join(here, folder))).filter((name) => /^(licen[cs]e|notice)/i.test(name));
+    const texts = await Promise.all(names.sort().map((name) => readFile(join(here, folder, name), "utf8")));
+    parts.push([`${about.name} ${about.version} (${about.license ?? "see below"})`, ...texts].join("\n\n"));
+  }
+  return parts.join(`\n\n${"-".repeat(78)}\n\n`) + "\n";
+}
