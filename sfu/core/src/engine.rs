@@ -37,9 +37,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self {
-            speaking_level_max: 35,
-        }
+        Self { speaking_level_max: 35 }
     }
 }
 
@@ -69,14 +67,26 @@ pub struct Core {
     pub(crate) relays: Vec<Relayed>,
     pub(crate) events: VecDeque<Output>,
     drain: Drain,
+    pub(crate) todo: Todo,
+    pub(crate) due: Due,
+}
+
+/// What an input left to be done when the burst is served. Ids are dense.
+#[derive(Debug, Default)]
+pub(crate) struct Todo {
     /// Tracks of which an encoding appeared.
     pub(crate) appeared: Vec<u32>,
     /// Subscribers whose bandwidth is to be shared out.
     pub(crate) dirty: Vec<u32>,
     /// Tracks of which a key frame is to be asked.
     pub(crate) asking: Vec<u32>,
-    /// Kept for its memory.
+    /// Empty; kept for its memory.
     pub(crate) wishes: Vec<Wish>,
+}
+
+/// When something must be done without an input; `None`: nothing is pending.
+#[derive(Debug, Default)]
+pub(crate) struct Due {
     pub(crate) keyframe_at: Option<Instant>,
     pub(crate) speakers_at: Option<Instant>,
     pub(crate) tick_at: Option<Instant>,
@@ -112,36 +122,25 @@ impl Core {
             relays: Vec::new(),
             events: VecDeque::new(),
             drain: Drain::Fresh,
-            appeared: Vec::new(),
-            dirty: Vec::new(),
-            asking: Vec::new(),
-            wishes: Vec::new(),
-            keyframe_at: None,
-            speakers_at: None,
-            tick_at: None,
+            todo: Todo::default(),
+            due: Due::default(),
         }
     }
 
     /// Takes one input. Outputs follow from [`Core::poll_output`].
     pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
         self.now = self.now.max(now);
-        self.drain = Drain::Fresh;
+        if self.drain == Drain::Events {
+            self.drain = Drain::Fresh;
+        }
         match input {
-            Input::Rtp {
-                track,
-                quality,
-                packet,
-            } => self.on_rtp(track, quality, packet),
+            Input::Rtp { track, quality, packet } => self.on_rtp(track, quality, packet),
             Input::AddTrack { track, spec } => self.on_add_track(track, &spec),
             Input::RemoveTrack { track } => self.on_remove_track(track),
             Input::Mute { track, muted } => self.on_mute(track, muted),
             Input::AddSubscriber { subscriber } => self.on_add_subscriber(subscriber),
             Input::RemoveSubscriber { subscriber } => self.on_remove_subscriber(subscriber),
-            Input::Subscribe {
-                subscriber,
-                slot,
-                track,
-            } => {
+            Input::Subscribe { subscriber, slot, track } => {
                 self.on_subscribe(subscriber, slot, track);
             }
             Input::Unsubscribe { slot } => self.on_unsubscribe(slot),
@@ -155,15 +154,8 @@ impl Core {
                 self.touch(subscriber);
                 self.say_wanted(track);
             }
-            Input::Link {
-                link,
-                track,
-                quality_max,
-            } => self.on_link(link, track, quality_max),
-            Input::Estimate {
-                subscriber,
-                estimate,
-            } => self.on_estimate(subscriber, estimate),
+            Input::Link { link, track, quality_max } => self.on_link(link, track, quality_max),
+            Input::Estimate { subscriber, estimate } => self.on_estimate(subscriber, estimate),
             Input::KeyframeRequest { slot } => {
                 if let Some(state) = self.slots.get(slot.0)
                     && let Some(quality) = state.switch.current()
@@ -186,6 +178,7 @@ impl Core {
             match self.drain {
                 Drain::Fresh => {
                     self.forwards.clear();
+                    self.settle();
                     self.address_burst();
                     self.drain = Drain::Forwards(0);
                 }
@@ -195,30 +188,22 @@ impl Core {
                         return Output::Forward(*forward);
                     }
                     let more = self.serve_next();
-                    self.drain = if more {
-                        Drain::Forwards(0)
-                    } else {
-                        Drain::Relays(0)
-                    };
+                    self.drain = if more { Drain::Forwards(0) } else { Drain::Relays(0) };
                 }
                 Drain::Relays(next) => {
                     if let Some((link, packet)) = self.relays.get(next) {
                         self.drain = Drain::Relays(next + 1);
-                        return Output::Relay {
-                            link: *link,
-                            packet: *packet,
-                        };
+                        return Output::Relay { link: *link, packet: *packet };
                     }
                     self.relays.clear();
                     self.end_burst();
-                    self.settle();
+                    if self.due.keyframe_at.is_some_and(|at| at <= self.now) {
+                        self.ask_keyframes();
+                    }
                     self.drain = Drain::Events;
                 }
                 Drain::Events => {
-                    return self
-                        .events
-                        .pop_front()
-                        .unwrap_or_else(|| self.next_timeout());
+                    return self.events.pop_front().unwrap_or_else(|| self.next_timeout());
                 }
             }
         }
@@ -232,9 +217,9 @@ impl Core {
 
     fn next_timeout(&self) -> Output {
         let (at, reason) = [
-            (self.keyframe_at, Reason::Keyframe),
-            (self.speakers_at, Reason::Speakers),
-            (self.tick_at, Reason::Allocate),
+            (self.due.keyframe_at, Reason::Keyframe),
+            (self.due.speakers_at, Reason::Speakers),
+            (self.due.tick_at, Reason::Allocate),
         ]
         .into_iter()
         .filter_map(|(at, reason)| Some((at?, reason)))
@@ -244,10 +229,10 @@ impl Core {
     }
 
     fn on_timeout(&mut self) {
-        if self.speakers_at.is_some_and(|at| at <= self.now) {
+        if self.due.speakers_at.is_some_and(|at| at <= self.now) {
             self.judge_speakers();
         }
-        if self.tick_at.is_some_and(|at| at <= self.now) {
+        if self.due.tick_at.is_some_and(|at| at <= self.now) {
             self.tick();
         }
     }
@@ -280,7 +265,7 @@ impl Core {
             return;
         };
         self.end_speech(key, &mut track);
-        self.asking.retain(|asking| *asking != id);
+        self.todo.asking.retain(|asking| *asking != id);
         for slot in track.slots {
             self.forget_slot(slot);
         }
@@ -296,11 +281,7 @@ impl Core {
         };
         track.muted = muted;
         if muted && track.loudness.silence() {
-            self.events.push_back(Output::Speaker {
-                track: key,
-                eighths: 0,
-                active: false,
-            });
+            self.events.push_back(Output::Speaker { track: key, eighths: 0, active: false });
         }
         self.touch_track(id);
     }
@@ -310,10 +291,7 @@ impl Core {
         if self.subscribers.get(subscriber.0).is_some() {
             self.on_remove_subscriber(subscriber);
         }
-        if !self
-            .subscribers
-            .insert(subscriber.0, SubscriberState::default())
-        {
+        if !self.subscribers.insert(subscriber.0, SubscriberState::default()) {
             self.stats.unknown += 1;
         }
     }
@@ -323,7 +301,7 @@ impl Core {
             self.stats.unknown += 1;
             return;
         };
-        self.dirty.retain(|dirty| *dirty != subscriber.0);
+        self.todo.dirty.retain(|dirty| *dirty != subscriber.0);
         for slot in state.slots {
             self.on_unsubscribe(SlotId(slot));
         }
@@ -337,17 +315,13 @@ impl Core {
             self.stats.unknown += 1;
             return;
         };
-        let (Some(track), Some(state)) = (
-            self.tracks.get_mut(id),
-            self.subscribers.get_mut(subscriber.0),
-        ) else {
+        let (Some(track), Some(state)) =
+            (self.tracks.get_mut(id), self.subscribers.get_mut(subscriber.0))
+        else {
             self.stats.unknown += 1;
             return;
         };
-        if !self
-            .slots
-            .insert(slot.0, Slot::new(slot.0, subscriber.0, id))
-        {
+        if !self.slots.insert(slot.0, Slot::new(slot.0, subscriber.0, id)) {
             self.stats.unknown += 1;
             return;
         }
@@ -404,9 +378,7 @@ impl Core {
             (_, None) => false,
         };
         state.estimate = estimate;
-        let rested = state
-            .shared_at
-            .is_none_or(|at| self.now.since(at) >= ESTIMATE_EVERY);
+        let rested = state.shared_at.is_none_or(|at| self.now.since(at) >= ESTIMATE_EVERY);
         if less || rested {
             self.touch(subscriber.0);
         }
@@ -414,15 +386,11 @@ impl Core {
 
     fn end_speech(&mut self, key: TrackKey, track: &mut TrackState) {
         if track.loudness.silence() {
-            self.events.push_back(Output::Speaker {
-                track: key,
-                eighths: 0,
-                active: false,
-            });
+            self.events.push_back(Output::Speaker { track: key, eighths: 0, active: false });
         }
     }
 
     fn start_ticking(&mut self) {
-        self.tick_at.get_or_insert(self.now + SETTLE_EVERY);
+        self.due.tick_at.get_or_insert(self.now + SETTLE_EVERY);
     }
 }

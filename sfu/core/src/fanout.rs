@@ -3,7 +3,7 @@
 //! Hot path: packets x interested slots, dense indices, no allocation in steady state. Subscribers are filled one at a time,
 //! so that what is produced is consumed while it is in the cache.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use proto::id::TrackKey;
 use proto::media::{MediaKind, Quality};
@@ -18,7 +18,7 @@ use crate::{
     slot::Slot,
     speaker,
     switcher::Switch,
-    track::{Arrival, Entry, Flow, TrackState},
+    track::{Arrival, DEAD_AFTER, Entry, Flow, TrackState},
 };
 
 /// The packets since the last drain and who is to be served.
@@ -50,14 +50,13 @@ impl Core {
             self.stats.unknown += 1;
             return;
         };
+        let others = track.encodings.iter().any(|(q, other)| q != quality && other.flow.is_some());
         let encoding = track.encodings.at_mut(quality);
         let appears = encoding
             .flow
             .as_ref()
-            .is_none_or(|flow| packet.arrived_at.since(flow.last_at) >= crate::track::DEAD_AFTER);
-        let flow = encoding
-            .flow
-            .get_or_insert_with(|| alloc::boxed::Box::new(Flow::new(packet)));
+            .is_none_or(|flow| others && packet.arrived_at.since(flow.last_at) >= DEAD_AFTER);
+        let flow = encoding.flow.get_or_insert_with(|| Box::new(Flow::new(packet)));
         if appears {
             flow.first_at = packet.arrived_at;
         }
@@ -74,12 +73,14 @@ impl Core {
         if track.kind == MediaKind::Audio
             && !track.muted
             && speaker::hear(track, &self.config, packet.audio_level)
-            && self.speakers_at.is_none()
+            && self.due.speakers_at.is_none()
         {
-            self.speakers_at = Some(speaker::window_end(self.now));
+            self.due.speakers_at = Some(speaker::window_end(self.now));
         }
         if appears {
-            self.appeared.push(id);
+            self.todo.appeared.push(id);
+            // Whoever waits for it may ask at once.
+            self.due.keyframe_at = Some(self.now);
         }
         if track.muted || (track.slots.is_empty() && track.links.is_empty()) {
             return;
@@ -87,27 +88,14 @@ impl Core {
         if track.burst.is_empty() {
             self.burst.tracks.push(id);
         }
-        track.burst.push(Entry {
-            index,
-            quality,
-            starts,
-            generation,
-        });
+        track.burst.push(Entry { index, quality, starts, generation });
     }
 
     /// Finds whom the burst concerns. Runs once, before the first subscriber is served.
     pub(crate) fn address_burst(&mut self) {
-        for track in self
-            .burst
-            .tracks
-            .iter()
-            .filter_map(|id| self.tracks.get(*id))
-        {
+        for track in self.burst.tracks.iter().filter_map(|id| self.tracks.get(*id)) {
             for id in &track.slots {
-                let Some(slot) = self
-                    .slots
-                    .get(*id)
-                    .filter(|slot| slot.switch != Switch::Paused)
+                let Some(slot) = self.slots.get(*id).filter(|slot| slot.switch != Switch::Paused)
                 else {
                     continue;
                 };
@@ -119,10 +107,7 @@ impl Core {
                 }
             }
             for (link, quality_max) in &track.links {
-                let wanted = track
-                    .burst
-                    .iter()
-                    .filter(|entry| entry.quality <= *quality_max);
+                let wanted = track.burst.iter().filter(|entry| entry.quality <= *quality_max);
                 self.relays.extend(wanted.map(|entry| (*link, entry.index)));
             }
         }
@@ -149,8 +134,7 @@ impl Core {
             subscriber.burst = burst;
         }
         if several {
-            self.forwards
-                .sort_unstable_by_key(|forward| (forward.packet, forward.slot));
+            self.forwards.sort_unstable_by_key(|forward| (forward.packet, forward.slot));
         }
         true
     }
@@ -203,10 +187,7 @@ impl Core {
 
 /// Whether a packet is of the encoding that a slot forwards. Completes a start or a switch if it may.
 fn admit(slot: &mut Slot, track: &TrackState, entry: &Entry, packet: &Packet) -> bool {
-    let origin = Origin {
-        quality: entry.quality,
-        generation: entry.generation,
-    };
+    let origin = Origin { quality: entry.quality, generation: entry.generation };
     if slot.switch.current() == Some(entry.quality) && slot.rewriter.origin() == Some(origin) {
         return true;
     }
@@ -217,22 +198,11 @@ fn admit(slot: &mut Slot, track: &TrackState, entry: &Entry, packet: &Packet) ->
     if slot.switch.current() != Some(entry.quality) {
         return false;
     }
-    let clock = |quality| {
-        track
-            .encodings
-            .at(quality)
-            .flow
-            .as_ref()
-            .and_then(|flow| flow.clock)
+    let clock = |origin: Origin| {
+        let flow = track.encodings.at(origin.quality).flow.as_ref()?;
+        flow.clock.filter(|_| flow.generation == origin.generation)
     };
-    let old = slot
-        .rewriter
-        .origin()
-        .filter(|old| old.quality != origin.quality || old.generation == origin.generation);
-    let clocks = Clocks {
-        old: old.and_then(|old| clock(old.quality)),
-        new: clock(entry.quality),
-    };
+    let clocks = Clocks { old: slot.rewriter.origin().and_then(clock), new: clock(origin) };
     slot.rewriter.begin(origin, packet, clocks);
     true
 }

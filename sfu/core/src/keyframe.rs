@@ -50,17 +50,18 @@ impl Core {
         if asking.need != Need::Slot {
             asking.need = need;
         }
-        if !self.asking.contains(&track) {
-            self.asking.push(track);
+        self.due.keyframe_at = Some(self.now);
+        if !self.todo.asking.contains(&track) {
+            self.todo.asking.push(track);
         }
     }
 
     /// Asks for what is due and finds when to ask again.
     pub(crate) fn ask_keyframes(&mut self) {
-        self.keyframe_at = None;
-        let mut asking = core::mem::take(&mut self.asking);
+        self.due.keyframe_at = None;
+        let mut asking = core::mem::take(&mut self.todo.asking);
         asking.retain(|track| self.ask_keyframes_of(*track));
-        self.asking = asking;
+        self.todo.asking = asking;
     }
 
     /// Returns whether anything remains to be asked of the track.
@@ -90,29 +91,20 @@ impl Core {
             let due_at = asked_at.map_or(now, |at| at + every);
             if due_at > now {
                 remains = true;
-                self.keyframe_at = Some(self.keyframe_at.map_or(due_at, |at| at.min(due_at)));
+                self.due.keyframe_at =
+                    Some(self.due.keyframe_at.map_or(due_at, |at| at.min(due_at)));
                 continue;
             }
             let key = track.key;
-            self.events.push_back(Output::RequestKeyframe {
-                track: key,
-                quality,
-            });
+            self.events.push_back(Output::RequestKeyframe { track: key, quality });
             remains |= need == Need::Slot;
             if let Some(track) = self.tracks.get_mut(id) {
-                let need = if need == Need::Slot {
-                    Need::Slot
-                } else {
-                    Need::Nobody
-                };
-                *track.asking.at_mut(quality) = Asking {
-                    need,
-                    asked_at: Some(now),
-                };
+                let need = if need == Need::Slot { Need::Slot } else { Need::Nobody };
+                *track.asking.at_mut(quality) = Asking { need, asked_at: Some(now) };
             }
             if need == Need::Slot {
                 let next = now + every;
-                self.keyframe_at = Some(self.keyframe_at.map_or(next, |at| at.min(next)));
+                self.due.keyframe_at = Some(self.due.keyframe_at.map_or(next, |at| at.min(next)));
             }
         }
         remains

@@ -13,7 +13,7 @@ use crate::{
     output::Output,
     rewrite::TEMPORAL_ALL,
     slot::{Climb, Slot},
-    track::{EncodingState, TEMPORAL_LAYERS, TrackState},
+    track::{EncodingState, TrackState},
 };
 
 /// Rates, deaths of encodings, time-outs and shares are looked at this often.
@@ -26,7 +26,7 @@ pub(crate) const ESTIMATE_EVERY: Duration = Duration::from_millis(100);
 const RESERVE_PERCENT: u64 = 5;
 
 /// Bit rates are told again when they changed by more than this, in percent.
-const BITRATES_CHANGE_PERCENT: u64 = 5;
+const BITRATES_CHANGE_PERCENT: u64 = 10;
 
 impl Core {
     /// Marks a subscriber whose bandwidth must be shared out again.
@@ -35,7 +35,7 @@ impl Core {
             && !state.dirty
         {
             state.dirty = true;
-            self.dirty.push(subscriber);
+            self.todo.dirty.push(subscriber);
         }
     }
 
@@ -68,32 +68,29 @@ impl Core {
         for (_, slot) in self.slots.iter_mut() {
             slot.switch = slot.switch.on_time(now);
         }
-        self.dirty.clear();
+        self.todo.dirty.clear();
         for (id, subscriber) in self.subscribers.iter_mut() {
             subscriber.dirty = true;
-            self.dirty.push(id);
+            self.todo.dirty.push(id);
         }
-        let tracks: alloc::vec::Vec<u32> = self.tracks.iter().map(|(id, _)| id).collect();
-        for track in tracks {
+        for track in 0..self.tracks.end() {
             self.say_wanted(track);
         }
         let idle = self.tracks.is_empty() && self.subscribers.is_empty();
-        self.tick_at = (!idle).then(|| now + SETTLE_EVERY);
+        self.due.tick_at = (!idle).then(|| now + SETTLE_EVERY);
     }
 
-    /// Carries out everything that was marked.
+    /// Shares out what was marked. Runs before the burst is served, so that the key frame with which an encoding appears
+    /// already completes a switch to it.
     pub(crate) fn settle(&mut self) {
-        while let Some(track) = self.appeared.pop() {
+        while let Some(track) = self.todo.appeared.pop() {
             self.touch_track(track);
         }
-        let mut dirty = core::mem::take(&mut self.dirty);
+        let mut dirty = core::mem::take(&mut self.todo.dirty);
         for subscriber in dirty.drain(..) {
             self.share_out(subscriber);
         }
-        self.dirty = dirty;
-        if self.keyframe_at.is_none_or(|at| at <= self.now) || !self.asking.is_empty() {
-            self.ask_keyframes();
-        }
+        self.todo.dirty = dirty;
     }
 
     /// Tells what of a track is wanted, if that changed.
@@ -115,19 +112,16 @@ impl Core {
             track.wanted = wanted;
         }
         if say {
-            self.events.push_back(Output::Wanted {
-                track: key,
-                quality_max: want,
-            });
+            self.events.push_back(Output::Wanted { track: key, quality_max: want });
         }
     }
 
     fn share_out(&mut self, id: u32) {
         let now = self.now;
-        let mut wishes = core::mem::take(&mut self.wishes);
+        let mut wishes = core::mem::take(&mut self.todo.wishes);
         wishes.clear();
         let Some(subscriber) = self.subscribers.get_mut(id) else {
-            self.wishes = wishes;
+            self.todo.wishes = wishes;
             return;
         };
         subscriber.dirty = false;
@@ -152,13 +146,7 @@ impl Core {
                         .filter_map(|(_, e)| Some(e.flow.as_ref()?.smoothed))
                         .sum();
                 let quality = self.audio_quality(slot);
-                self.give(
-                    *slot_id,
-                    Grant::Granted {
-                        quality,
-                        temporal: TEMPORAL_ALL,
-                    },
-                );
+                self.give(*slot_id, Grant::Granted { quality, temporal: TEMPORAL_ALL });
             } else {
                 wishes.push(self.wish(*slot_id, slot, track));
             }
@@ -172,16 +160,14 @@ impl Core {
             self.fulfil(wish);
         }
         self.say_bitrates(id, audio, &wishes);
-        self.wishes = wishes;
+        self.todo.wishes = wishes;
     }
 
     fn audio_quality(&self, slot: &Slot) -> Quality {
         let Some(track) = self.tracks.get(slot.track) else {
             return Quality::Low;
         };
-        let usable = Quality::ALL
-            .into_iter()
-            .find(|quality| track.is_usable(self.now, *quality));
+        let usable = Quality::ALL.into_iter().find(|quality| track.is_usable(self.now, *quality));
         usable.unwrap_or(Quality::Low)
     }
 
@@ -227,105 +213,34 @@ impl Core {
         let now = self.now;
         let mut rungs = Rungs::default();
         let usable = |quality: &Quality| track.is_usable(now, *quality);
-        let below = Quality::ALL
-            .into_iter()
-            .filter(|quality| *quality <= cap)
-            .filter(usable);
+        let below = Quality::ALL.into_iter().filter(|quality| *quality <= cap).filter(usable);
         let none_below = below.clone().next().is_none();
-        let above = Quality::ALL
-            .into_iter()
-            .filter(usable)
-            .take(usize::from(none_below));
+        let above = Quality::ALL.into_iter().filter(usable).take(usize::from(none_below));
         for (nth, quality) in below.chain(above).enumerate() {
             let encoding = track.encodings.at(quality);
             let rate = encoding.bitrate(now, quality);
-            let fps_layer = self.fps_layer(encoding, slot.view.fps_max);
+            let fps_layer = fps_layer(encoding, slot.view.fps_max);
             if nth == 0 {
-                for layer in 0..fps_layer.min(self.top_layer(encoding)) {
-                    let rate = self.layer_rate(encoding, rate, layer);
-                    rungs.push(Rung {
-                        quality,
-                        temporal: layer,
-                        rate,
-                    });
+                for layer in 0..fps_layer.min(top_layer(encoding)) {
+                    let rate = layer_rate(encoding, rate, layer);
+                    rungs.push(Rung { quality, temporal: layer, rate });
                 }
             }
-            let rate = self.layer_rate(encoding, rate, fps_layer);
-            rungs.push(Rung {
-                quality,
-                temporal: fps_layer,
-                rate,
-            });
+            let rate = layer_rate(encoding, rate, fps_layer);
+            rungs.push(Rung { quality, temporal: fps_layer, rate });
         }
         if rungs.top().is_none() {
             let rate = track.encodings.at(cap).bitrate(now, cap);
-            rungs.push(Rung {
-                quality: cap,
-                temporal: TEMPORAL_ALL,
-                rate,
-            });
+            rungs.push(Rung { quality: cap, temporal: TEMPORAL_ALL, rate });
         }
         rungs
     }
 
-    /// Highest temporal layer in which something came in the last second.
-    fn top_layer(&self, encoding: &EncodingState) -> u8 {
-        let layers = encoding.flow.as_ref().map(|flow| &flow.layers);
-        let top = layers
-            .and_then(|layers| {
-                layers
-                    .iter()
-                    .rposition(|(rate, _)| rate.total(self.now) > 0)
-            })
-            .unwrap_or(0);
-        u8::try_from(top).unwrap_or(0)
-    }
-
-    /// Highest temporal layer that stays within a number of pictures a second.
-    fn fps_layer(&self, encoding: &EncodingState, fps_max: Option<u32>) -> u8 {
-        let (Some(fps_max), Some(flow)) = (fps_max, encoding.flow.as_ref()) else {
-            return TEMPORAL_ALL;
-        };
-        let mut sum = 0;
-        for (layer, (_, pictures)) in (0_u8..).zip(&flow.layers) {
-            sum += pictures.per_second(self.now);
-            // A tenth more is measurement noise.
-            if sum * 10 > u64::from(fps_max) * 11 {
-                return layer.saturating_sub(1);
-            }
-        }
-        TEMPORAL_ALL
-    }
-
-    /// The part of a rate that the temporal layers up to `layer` take.
-    fn layer_rate(&self, encoding: &EncodingState, rate: Bitrate, layer: u8) -> Bitrate {
-        let Some(flow) = encoding
-            .flow
-            .as_ref()
-            .filter(|_| usize::from(layer) < TEMPORAL_LAYERS)
-        else {
-            return rate;
-        };
-        let bytes = |count: usize| -> u64 {
-            flow.layers
-                .iter()
-                .take(count)
-                .map(|(rate, _)| rate.total(self.now))
-                .sum()
-        };
-        let all = bytes(TEMPORAL_LAYERS);
-        let part = bytes(usize::from(layer) + 1).saturating_mul(rate.as_bps());
-        part.checked_div(all).map_or(rate, Bitrate::from_bps)
-    }
-
     fn fulfil(&mut self, wish: &Wish) {
         let grant =
-            wish.rung
-                .and_then(|rung| wish.rungs.get(rung))
-                .map_or(Grant::Starved, |rung| Grant::Granted {
-                    quality: rung.quality,
-                    temporal: rung.temporal,
-                });
+            wish.rung.and_then(|rung| wish.rungs.get(rung)).map_or(Grant::Starved, |rung| {
+                Grant::Granted { quality: rung.quality, temporal: rung.temporal }
+            });
         let now = self.now;
         if let Some(slot) = self.slots.get_mut(wish.slot) {
             slot.climb = match (wish.climbing, slot.climb) {
@@ -344,10 +259,7 @@ impl Core {
         };
         let starved = (slot.grant == Grant::Starved, grant == Grant::Starved);
         if starved.0 != starved.1 {
-            self.events.push_back(Output::StreamState {
-                slot: SlotId(id),
-                paused: starved.1,
-            });
+            self.events.push_back(Output::StreamState { slot: SlotId(id), paused: starved.1 });
         }
         slot.grant = grant;
         let target = match grant {
@@ -368,9 +280,7 @@ impl Core {
     fn say_bitrates(&mut self, id: u32, audio: Bitrate, wishes: &[Wish]) {
         let used: Bitrate = wishes.iter().map(Wish::granted).sum();
         let desired = audio + wishes.iter().map(|wish| wish.desired).sum();
-        let step = wishes
-            .iter()
-            .find_map(|wish| Some(wish.next_rate()? - wish.granted()));
+        let step = wishes.iter().find_map(|wish| Some(wish.next_rate()? - wish.granted()));
         let minimum = step.map_or(used, |step| (used + step).percent(HEADROOM_PERCENT)) + audio;
         let scaled = |rate: Bitrate| {
             let kept = 100 - RESERVE_PERCENT;
@@ -380,19 +290,49 @@ impl Core {
         let Some(subscriber) = self.subscribers.get_mut(id) else {
             return;
         };
-        let same = subscriber
-            .said
-            .is_some_and(|said| close(said.0, minimum) && close(said.1, desired));
+        let same =
+            subscriber.said.is_some_and(|said| close(said.0, minimum) && close(said.1, desired));
         if !same {
             subscriber.said = Some((minimum, desired));
             let subscriber = SubscriberId(id);
-            self.events.push_back(Output::Bitrates {
-                subscriber,
-                minimum,
-                desired,
-            });
+            self.events.push_back(Output::Bitrates { subscriber, minimum, desired });
         }
     }
+}
+
+/// Highest temporal layer in which something came in the last second.
+fn top_layer(encoding: &EncodingState) -> u8 {
+    let Some(flow) = encoding.flow.as_ref() else {
+        return 0;
+    };
+    let all = flow.up_to.last().map_or(0, |(bytes, _)| *bytes);
+    let top = flow.up_to.iter().position(|(bytes, _)| *bytes == all).unwrap_or(0);
+    u8::try_from(top).unwrap_or(0)
+}
+
+/// Highest temporal layer that stays within a number of pictures a second.
+fn fps_layer(encoding: &EncodingState, fps_max: Option<u32>) -> u8 {
+    let (Some(fps_max), Some(flow)) = (fps_max, encoding.flow.as_ref()) else {
+        return TEMPORAL_ALL;
+    };
+    // A tenth more is measurement noise.
+    let too_many = |pictures: u64| pictures * 10 > u64::from(fps_max) * 11;
+    (0_u8..)
+        .zip(&flow.up_to)
+        .find(|(_, (_, pictures))| too_many(*pictures))
+        .map_or(TEMPORAL_ALL, |(layer, _)| layer.saturating_sub(1))
+}
+
+/// The part of a rate that the temporal layers up to `layer` take.
+fn layer_rate(encoding: &EncodingState, rate: Bitrate, layer: u8) -> Bitrate {
+    let Some(flow) = encoding.flow.as_ref() else {
+        return rate;
+    };
+    let (Some((part, _)), Some((all, _))) = (flow.up_to.get(usize::from(layer)), flow.up_to.last())
+    else {
+        return rate;
+    };
+    part.saturating_mul(rate.as_bps()).checked_div(*all).map_or(rate, Bitrate::from_bps)
 }
 
 /// Explicit priority first, then shared screens before everything else.

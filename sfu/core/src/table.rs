@@ -51,24 +51,21 @@ impl<T> Table<T> {
 
     /// The smallest id without a value; [`IDS_MAX`] when there is none.
     pub(crate) fn vacant(&self) -> u32 {
-        let at = self
-            .rows
-            .iter()
-            .position(Option::is_none)
-            .unwrap_or(self.rows.len());
+        let at = self.rows.iter().position(Option::is_none).unwrap_or(self.rows.len());
         u32::try_from(at).unwrap_or(IDS_MAX)
     }
 
+    /// Every id is below this.
+    pub(crate) fn end(&self) -> u32 {
+        u32::try_from(self.rows.len()).unwrap_or(IDS_MAX)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
-        (0..)
-            .zip(&self.rows)
-            .filter_map(|(id, row)| Some((id, row.as_ref()?)))
+        (0..).zip(&self.rows).filter_map(|(id, row)| Some((id, row.as_ref()?)))
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut T)> {
-        (0..)
-            .zip(&mut self.rows)
-            .filter_map(|(id, row)| Some((id, row.as_mut()?)))
+        (0..).zip(&mut self.rows).filter_map(|(id, row)| Some((id, row.as_mut()?)))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -102,8 +99,6 @@ impl<T> PerQuality<T> {
     }
 
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (Quality, &T)> {
-        Quality::ALL
-            .into_iter()
-            .map(|quality| (quality, self.at(quality)))
+        Quality::ALL.into_iter().map(|quality| (quality, self.at(quality)))
     }
 }

@@ -97,25 +97,15 @@ impl TrackState {
 
     /// Whether an encoding can be forwarded: it flows, or nothing flows and it may come.
     pub(crate) fn is_usable(&self, now: Instant, quality: Quality) -> bool {
-        let newest = self
-            .encodings
-            .iter()
-            .filter_map(|(_, e)| Some(e.flow.as_ref()?.last_at))
-            .max();
+        let newest =
+            self.encodings.iter().filter_map(|(_, e)| Some(e.flow.as_ref()?.last_at)).max();
         let encoding = self.encodings.at(quality);
         let Some(newest) = newest else {
             let announced = self.encodings.iter().any(|(_, e)| e.announced.is_some());
             return encoding.announced.is_some() || (!announced && quality == Quality::Low);
         };
-        let since = if now.since(newest) < DEAD_AFTER {
-            now
-        } else {
-            newest
-        };
-        encoding
-            .flow
-            .as_ref()
-            .is_some_and(|flow| since.since(flow.last_at) < DEAD_AFTER)
+        let since = if now.since(newest) < DEAD_AFTER { now } else { newest };
+        encoding.flow.as_ref().is_some_and(|flow| since.since(flow.last_at) < DEAD_AFTER)
     }
 
     /// Returns the smallest known encoding that covers what a viewer shows, at most `quality_max`.
@@ -148,18 +138,15 @@ pub(crate) struct EncodingState {
 impl EncodingState {
     /// Returns the rate it takes, measured if it flows, else announced, else assumed.
     pub(crate) fn bitrate(&self, now: Instant, quality: Quality) -> Bitrate {
-        let announced = self
-            .announced
-            .map(|a| a.bitrate)
-            .filter(|rate| *rate > Bitrate::ZERO);
+        let announced = self.announced.map(|a| a.bitrate).filter(|rate| *rate > Bitrate::ZERO);
         let assumed = RATES_ASSUMED.get(quality.index()).copied().unwrap_or(0);
-        let prior = announced.unwrap_or(Bitrate::from_kbps(assumed));
+        let prior = announced.unwrap_or_else(|| Bitrate::from_kbps(assumed));
         match &self.flow {
             Some(flow) if now.since(flow.last_at) < DEAD_AFTER => {
                 let measured = flow.smoothed.max(flow.rate.bitrate(now).percent(80));
                 // An encoder that just began has not reached its rate.
                 if now.since(flow.first_at) < Duration::from_secs(2) {
-                    measured.max(announced.unwrap_or(measured))
+                    measured.max(prior)
                 } else {
                     measured
                 }
@@ -182,6 +169,8 @@ pub(crate) struct Flow {
     /// Bytes and pictures by temporal layer.
     pub(crate) layers: [(RateMeter, RateMeter); TEMPORAL_LAYERS],
     pub(crate) smoothed: Bitrate,
+    /// As of the last tick: bytes and pictures of the last second up to each temporal layer.
+    pub(crate) up_to: [(u64, u64); TEMPORAL_LAYERS],
 }
 
 /// Whether and how a packet counts.
@@ -207,6 +196,7 @@ impl Flow {
             rate: RateMeter::default(),
             layers: <[(RateMeter, RateMeter); TEMPORAL_LAYERS]>::default(),
             smoothed: Bitrate::ZERO,
+            up_to: [(0, 0); TEMPORAL_LAYERS],
         }
     }
 
@@ -230,7 +220,7 @@ impl Flow {
         arrival
     }
 
-    /// Follows the measured rate: quickly up, slowly down.
+    /// Follows the measured rates: quickly up, slowly down.
     pub(crate) fn smooth(&mut self, now: Instant) {
         let measured = self.rate.bitrate(now);
         self.smoothed = if measured > self.smoothed {
@@ -238,6 +228,12 @@ impl Flow {
         } else {
             self.smoothed - (self.smoothed - measured).percent(25)
         };
+        let (mut bytes, mut pictures) = (0, 0);
+        for (sum, layer) in self.up_to.iter_mut().zip(&self.layers) {
+            bytes += layer.0.total(now);
+            pictures += layer.1.per_second(now);
+            *sum = (bytes, pictures);
+        }
     }
 
     fn place(&mut self, seq: u64) -> Arrival {
@@ -246,6 +242,7 @@ impl Flow {
             self.generation = self.generation.wrapping_add(1);
             self.newest = seq;
             self.seen = [u64::MAX; 16];
+            self.clock = None;
             return Arrival::Newest;
         }
         if ahead.unsigned_abs() >= REORDER_MAX && ahead > 0 {
@@ -272,7 +269,6 @@ impl Flow {
 
     #[expect(
         clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
         reason = "the remainder by 1024, divided by 64, is below 16"
     )]
     const fn cell(&mut self, seq: u64) -> (&mut u64, u64) {
@@ -289,10 +285,7 @@ pub(crate) enum Wanted {
     /// This is wanted.
     Said { max: Option<Quality> },
     /// Said, but less has been wanted since a while.
-    Falling {
-        max: Option<Quality>,
-        since: Instant,
-    },
+    Falling { max: Option<Quality>, since: Instant },
 }
 
 impl Wanted {

@@ -106,9 +106,7 @@ impl Wish {
 
     /// Returns the rate of the next step up, if there is one.
     pub(crate) fn next_rate(&self) -> Option<Bitrate> {
-        self.rungs
-            .get(self.rung.map_or(0, |rung| rung + 1))
-            .map(|rung| rung.rate)
+        self.rungs.get(self.rung.map_or(0, |rung| rung + 1)).map(|rung| rung.rate)
     }
 
     /// Returns the rate of the result.
@@ -120,11 +118,7 @@ impl Wish {
 /// Shares `budget` (`None`: without end) among the wishes; sorts them and writes their results.
 pub(crate) fn share(budget: Option<Bitrate>, wishes: &mut [Wish]) {
     wishes.sort_unstable_by_key(|wish| {
-        (
-            core::cmp::Reverse(wish.class),
-            core::cmp::Reverse(wish.pixels),
-            wish.slot,
-        )
+        (core::cmp::Reverse(wish.class), core::cmp::Reverse(wish.pixels), wish.slot)
     });
     let Some(budget) = budget else {
         for wish in wishes {
@@ -133,10 +127,7 @@ pub(crate) fn share(budget: Option<Bitrate>, wishes: &mut [Wish]) {
         }
         return;
     };
-    let mut purse = Purse {
-        budget: budget.as_bps(),
-        used: 0,
-    };
+    let mut purse = Purse { budget: budget.as_bps(), used: 0 };
     start(&mut purse, wishes);
     for class in wishes.chunk_by_mut(|a, b| a.class == b.class) {
         while raise(&mut purse, class) {}
@@ -193,10 +184,7 @@ fn start(purse: &mut Purse, wishes: &mut [Wish]) {
 fn raise(purse: &mut Purse, class: &mut [Wish]) -> bool {
     let mut raised = false;
     for wish in class {
-        let Some(next) = wish
-            .rung
-            .map(|rung| rung + 1)
-            .filter(|next| *next < wish.rungs.len)
+        let Some(next) = wish.rung.map(|rung| rung + 1).filter(|next| *next < wish.rungs.len)
         else {
             continue;
         };

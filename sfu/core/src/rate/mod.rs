@@ -44,9 +44,7 @@ impl RateMeter {
         (0..keep)
             .filter_map(|age| {
                 let number = self.newest.checked_sub(age)?;
-                self.buckets
-                    .get(Self::index(number))
-                    .map(|amount| u64::from(*amount))
+                self.buckets.get(Self::index(number)).map(|amount| u64::from(*amount))
             })
             .sum()
     }
@@ -59,9 +57,7 @@ impl RateMeter {
     /// Returns how many times a second something was added, the amounts being 1.
     pub(crate) fn per_second(&self, now: Instant) -> u64 {
         let micros = u64::try_from(self.span(now).as_micros()).unwrap_or(u64::MAX);
-        (self.total(now).saturating_mul(1_000_000) + micros / 2)
-            .checked_div(micros)
-            .unwrap_or(0)
+        (self.total(now).saturating_mul(1_000_000) + micros / 2).checked_div(micros).unwrap_or(0)
     }
 
     /// Time that the sum covers: at least two buckets, so that the first packets do not look like a flood.
@@ -71,10 +67,7 @@ impl RateMeter {
         Duration::from_micros(full.min(known))
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the remainder is below BUCKETS"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "the remainder is below BUCKETS")]
     const fn index(number: u64) -> usize {
         (number % BUCKETS as u64) as usize
     }

@@ -34,13 +34,7 @@ pub(crate) struct Gapless {
 impl Gapless {
     /// A map whose first number out is `first`, which must not be 0.
     pub(crate) const fn starting_at(first: u64) -> Self {
-        Self {
-            floor: 0,
-            newest: 0,
-            shift: 0,
-            last: first - 1,
-            skips: VecDeque::new(),
-        }
+        Self { floor: 0, newest: 0, shift: 0, last: first - 1, skips: VecDeque::new() }
     }
 
     /// Begins a new source at `first`: it goes out right after the highest number so far.
@@ -90,11 +84,7 @@ impl Gapless {
         {
             self.floor = self.floor.max(oldest.end);
         }
-        self.skips.push_back(Skip {
-            start: number,
-            end: number + 1,
-            shift_before: self.shift,
-        });
+        self.skips.push_back(Skip { start: number, end: number + 1, shift_before: self.shift });
     }
 
     fn shift_at(&self, number: u64) -> Option<u64> {
@@ -106,10 +96,6 @@ impl Gapless {
                 return None;
             }
         }
-        Some(
-            self.skips
-                .front()
-                .map_or(self.shift, |oldest| oldest.shift_before),
-        )
+        Some(self.skips.front().map_or(self.shift, |oldest| oldest.shift_before))
     }
 }

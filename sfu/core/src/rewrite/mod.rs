@@ -68,17 +68,8 @@ impl Rewriter {
         Self {
             origin: None,
             seq: Gapless::starting_at(first as u64),
-            time: TimeMap {
-                shift: 0,
-                last: RtpTime(0),
-                last_at: Instant(0),
-                slip: 0,
-            },
-            layers: Layers {
-                target: TEMPORAL_ALL,
-                limit: TEMPORAL_ALL,
-                frame: Frame::None,
-            },
+            time: TimeMap { shift: 0, last: RtpTime(0), last_at: Instant(0), slip: 0 },
+            layers: Layers { target: TEMPORAL_ALL, limit: TEMPORAL_ALL, frame: Frame::None },
             pictures: PictureIds::new(),
             tl0: Wrapping::new(0xff),
             key_index: Wrapping::new(0x1f),
@@ -128,11 +119,7 @@ impl Rewriter {
             Picture::Vp9(vp9) => self.fields(vp9.picture_id, vp9.tl0, None)?,
         };
         let seq = SeqNo(self.seq.pass(packet.seq.0)?);
-        Some(Numbers {
-            seq,
-            time: self.time.pass(packet),
-            rewrite,
-        })
+        Some(Numbers { seq, time: self.time.pass(packet), rewrite })
     }
 
     fn fields(
@@ -191,30 +178,17 @@ impl TimeMap {
         let wanted = aligned.unwrap_or(by_arrival);
         let late = earliest.distance_from(wanted);
         let out = if late > 0 { earliest } else { wanted };
-        self.slip = if aligned.is_some() {
-            late.max(0).unsigned_abs()
-        } else {
-            0
-        };
+        self.slip = if aligned.is_some() { late.max(0).unsigned_abs() } else { 0 };
         self.shift = out.0.wrapping_sub(packet.time.0);
     }
 
     /// Where the sender's clocks put a packet of the new origin in the old one's outgoing time.
     fn align(&self, packet: &Packet, clocks: Clocks) -> Option<RtpTime> {
         let (old, new) = (clocks.old?, clocks.new?);
-        let between = new
-            .wallclock_us
-            .wrapping_sub(old.wallclock_us)
-            .cast_signed();
-        let magnitude = ticks(
-            Duration::from_micros(between.unsigned_abs()),
-            packet.codec.clock_hz(),
-        );
-        let apart = if between < 0 {
-            magnitude.wrapping_neg()
-        } else {
-            magnitude
-        };
+        let between = new.wallclock_us.wrapping_sub(old.wallclock_us).cast_signed();
+        let magnitude =
+            ticks(Duration::from_micros(between.unsigned_abs()), packet.codec.clock_hz());
+        let apart = if between < 0 { magnitude.wrapping_neg() } else { magnitude };
         let since_report = packet.time.0.wrapping_sub(new.time.0);
         Some(
             old.time
@@ -267,11 +241,7 @@ impl Layers {
             self.limit = if vp8.keyframe { self.target } else { layer };
         }
         let kept = layer <= self.limit;
-        self.frame = if kept {
-            Frame::Kept(time)
-        } else {
-            Frame::Left(time)
-        };
+        self.frame = if kept { Frame::Kept(time) } else { Frame::Left(time) };
         kept
     }
 }

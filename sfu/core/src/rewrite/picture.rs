@@ -17,10 +17,7 @@ pub(crate) struct PictureIds {
 
 impl PictureIds {
     pub(crate) const fn new() -> Self {
-        Self {
-            map: Gapless::starting_at(1),
-            begun: false,
-        }
+        Self { map: Gapless::starting_at(1), begun: false }
     }
 
     /// The next picture id is of another source.
@@ -55,11 +52,7 @@ impl PictureIds {
         }
         let newest = self.map.newest();
         let ahead = value.wrapping_sub(newest) & mask;
-        if ahead <= mask / 2 {
-            newest + ahead
-        } else {
-            newest.saturating_sub(mask + 1 - ahead)
-        }
+        if ahead <= mask / 2 { newest + ahead } else { newest.saturating_sub(mask + 1 - ahead) }
     }
 }
 
@@ -74,11 +67,7 @@ pub(crate) struct Wrapping {
 
 impl Wrapping {
     pub(crate) const fn new(mask: u8) -> Self {
-        Self {
-            mask,
-            last: 0,
-            shift: None,
-        }
+        Self { mask, last: 0, shift: None }
     }
 
     pub(crate) const fn rebase(&mut self) {
@@ -86,9 +75,8 @@ impl Wrapping {
     }
 
     pub(crate) fn pass(&mut self, value: u8) -> u8 {
-        let shift = *self
-            .shift
-            .get_or_insert(value.wrapping_sub(self.last.wrapping_add(1)) & self.mask);
+        let first = value.wrapping_sub(self.last.wrapping_add(1)) & self.mask;
+        let shift = *self.shift.get_or_insert(first);
         let out = value.wrapping_sub(shift) & self.mask;
         if out.wrapping_sub(self.last) & self.mask <= self.mask / 2 {
             self.last = out;
@@ -97,10 +85,7 @@ impl Wrapping {
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the low 16 bits are what is wanted"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "the low 16 bits are what is wanted")]
 const fn low_bits(number: u64) -> u16 {
     number as u16
 }

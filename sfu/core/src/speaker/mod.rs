@@ -71,34 +71,19 @@ impl Loudness {
         let before = self.voice;
         self.voice = match (before, heard) {
             (Voice::Silent, false) => Voice::Silent,
-            (Voice::Silent, true) => Voice::Speaking {
-                level: mean,
-                eighths: eighths(mean),
-                quiet: 0,
-            },
+            (Voice::Silent, true) => {
+                Voice::Speaking { level: mean, eighths: eighths(mean), quiet: 0 }
+            }
             (Voice::Speaking { level, .. }, true) => {
                 let level = (level + 2 * mean) / 3;
-                Voice::Speaking {
-                    level,
-                    eighths: eighths(level),
-                    quiet: 0,
-                }
+                Voice::Speaking { level, eighths: eighths(level), quiet: 0 }
             }
             (Voice::Speaking { quiet, .. }, false) if quiet + 1 >= QUIET_WINDOWS_MAX => {
                 Voice::Silent
             }
-            (
-                Voice::Speaking {
-                    level,
-                    eighths,
-                    quiet,
-                },
-                false,
-            ) => Voice::Speaking {
-                level,
-                eighths,
-                quiet: quiet + 1,
-            },
+            (Voice::Speaking { level, eighths, quiet }, false) => {
+                Voice::Speaking { level, eighths, quiet: quiet + 1 }
+            }
         };
         (self.packets, self.loud, self.levels) = (0, 0, 0);
         (said(before) != said(self.voice)).then(|| said(self.voice))
@@ -120,11 +105,7 @@ const fn said(voice: Voice) -> (u8, bool) {
 }
 
 fn eighths(level: u32) -> u8 {
-    EIGHTHS
-        .iter()
-        .map(|bound| u8::from(level < *bound))
-        .sum::<u8>()
-        + 1
+    EIGHTHS.iter().map(|bound| u8::from(level < *bound)).sum::<u8>() + 1
 }
 
 impl Core {
@@ -132,18 +113,11 @@ impl Core {
     pub(crate) fn judge_speakers(&mut self) {
         for (_, track) in self.tracks.iter_mut() {
             if let Some((eighths, active)) = track.loudness.end_window() {
-                self.events.push_back(Output::Speaker {
-                    track: track.key,
-                    eighths,
-                    active,
-                });
+                self.events.push_back(Output::Speaker { track: track.key, eighths, active });
             }
         }
-        let pending = self
-            .tracks
-            .iter()
-            .any(|(_, track)| track.loudness.is_pending());
-        self.speakers_at = pending.then(|| self.now + WINDOW);
+        let pending = self.tracks.iter().any(|(_, track)| track.loudness.is_pending());
+        self.due.speakers_at = pending.then(|| self.now + WINDOW);
     }
 }
 

@@ -21,11 +21,7 @@ pub(crate) enum Switch {
     /// Packets of `quality`.
     Forwarding { quality: Quality },
     /// Still `from`, until a key frame of `to` arrives or [`SWITCH_AFTER_MAX`] passes.
-    Switching {
-        from: Quality,
-        to: Quality,
-        since: Instant,
-    },
+    Switching { from: Quality, to: Quality, since: Instant },
 }
 
 impl Switch {
@@ -38,18 +34,10 @@ impl Switch {
         match self {
             Self::Paused | Self::Starting { .. } => Self::Starting { to },
             Self::Forwarding { quality } if quality == to => self,
-            Self::Forwarding { quality } => Self::Switching {
-                from: quality,
-                to,
-                since: now,
-            },
+            Self::Forwarding { quality } => Self::Switching { from: quality, to, since: now },
             Self::Switching { from, .. } if from == to => Self::Forwarding { quality: to },
             Self::Switching { to: same, .. } if same == to => self,
-            Self::Switching { from, .. } => Self::Switching {
-                from,
-                to,
-                since: now,
-            },
+            Self::Switching { from, .. } => Self::Switching { from, to, since: now },
         }
     }
 
@@ -58,11 +46,9 @@ impl Switch {
     pub(crate) fn on_keyframe(self, now: Instant, quality: Quality) -> Self {
         match self {
             Self::Starting { to } if quality == to => Self::Forwarding { quality },
-            Self::Starting { to } if quality < to => Self::Switching {
-                from: quality,
-                to,
-                since: now,
-            },
+            Self::Starting { to } if quality < to => {
+                Self::Switching { from: quality, to, since: now }
+            }
             Self::Switching { to, .. } if quality == to => Self::Forwarding { quality },
             Self::Paused
             | Self::Starting { .. }
@@ -76,11 +62,7 @@ impl Switch {
     pub(crate) fn on_time(self, now: Instant) -> Self {
         match self {
             Self::Switching { from, to, since } if now.since(since) >= SWITCH_AFTER_MAX => {
-                if to > from {
-                    Self::Forwarding { quality: from }
-                } else {
-                    Self::Starting { to }
-                }
+                if to > from { Self::Forwarding { quality: from } } else { Self::Starting { to } }
             }
             Self::Paused
             | Self::Starting { .. }
