@@ -13,6 +13,8 @@ pub mod livekit;
 pub mod node;
 mod server;
 mod shared;
+#[cfg(test)]
+mod testing;
 pub mod webhook;
 mod web;
 pub mod whip;

@@ -5,6 +5,7 @@ use std::{future::Future, io, net::SocketAddr, time::Duration};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
+    http::Uri,
     middleware::{self, Next},
     response::Response,
 };
@@ -36,26 +37,37 @@ impl Gateway {
 
     /// Every route, with its layers.
     pub fn router(&self) -> Router {
+        self.router_with(Router::new())
+    }
+
+    /// A router's own layers run after it has matched the path, so paths are mended in front of an outer one.
+    fn router_with(&self, extra: Router) -> Router {
         let limit = self.shared.config.limits.body_bytes_max;
-        Router::new()
+        let routes = Router::new()
+            .merge(livekit::join::router(self.shared.clone()))
             .merge(livekit::twirp::router(self.shared.clone()))
             .merge(whip::router(self.shared.clone()))
             .merge(web::router(self.shared.clone()))
+            .merge(extra);
+        Router::new()
+            .fallback_service(routes)
             .layer(DefaultBodyLimit::max(limit))
             .layer(middleware::from_fn(identify))
+            .layer(middleware::map_request(mend_path))
             .layer(cors())
     }
 
-    /// Serves until `shutdown` is ready.
+    /// Serves every route and those of `extra` until `shutdown` is ready.
     ///
     /// # Errors
     /// When the listener fails for good.
     pub async fn serve(
         &self,
         listener: TcpListener,
+        extra: Router,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        let service = self.router().into_make_service_with_connect_info::<SocketAddr>();
+        let service = self.router_with(extra).into_make_service_with_connect_info::<SocketAddr>();
         axum::serve(listener, service).with_graceful_shutdown(shutdown).await
     }
 
@@ -79,6 +91,20 @@ fn cors() -> CorsLayer {
         .allow_headers(Any)
         .expose_headers(Any)
         .max_age(CORS_AGE_MAX)
+}
+
+/// Collapses doubled slashes in front of the path: clients append `/rtc` to URLs that end in one.
+async fn mend_path(mut request: Request) -> Request {
+    let uri = request.uri();
+    let text = uri.path_and_query().map_or("/", |text| text.as_str());
+    if !text.starts_with("//") {
+        return request;
+    }
+    let mended = format!("/{}", text.trim_start_matches('/'));
+    if let Ok(uri) = Uri::try_from(mended) {
+        *request.uri_mut() = uri;
+    }
+    request
 }
 
 /// Gives each request an id that is in the log and in error bodies.

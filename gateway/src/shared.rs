@@ -11,7 +11,7 @@ use std::{
 
 use axum::http::{HeaderMap, header};
 use proto::error::{ErrorCode, Retry};
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
     auth::{AuthError, Claims},
@@ -19,6 +19,7 @@ use crate::{
     config::Config,
     error::Error,
     limit::Keeper,
+    livekit::session::Registry,
     node::{Answer, Call, Refusal, Reply, Request, Requests},
 };
 
@@ -32,6 +33,9 @@ pub(crate) struct Inner {
     pub(crate) requests: Requests,
     pub(crate) clock: Clock,
     pub(crate) keeper: Keeper,
+    pub(crate) sessions: Registry,
+    /// The zero of the sessions' timers.
+    pub(crate) started: Instant,
     draining: AtomicBool,
 }
 
@@ -47,7 +51,8 @@ impl Shared {
     pub(crate) fn new(config: Config, requests: Requests, clock: Clock) -> Self {
         let keeper = Keeper::new(config.limits);
         let draining = AtomicBool::new(false);
-        Self(Arc::new(Inner { config, requests, clock, keeper, draining }))
+        let (sessions, started) = (Registry::default(), Instant::now());
+        Self(Arc::new(Inner { config, requests, clock, keeper, sessions, started, draining }))
     }
 
     /// Checks the token of a request: bearer header first, then the `access_token` query parameter.

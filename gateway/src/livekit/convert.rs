@@ -53,7 +53,7 @@ pub(crate) fn participant_info(participant: &Participant) -> pb::ParticipantInfo
 /// A track.
 #[expect(deprecated, reason = "clients below protocol 17 read the deprecated fields")]
 pub(crate) fn track_info(publication: &Publication) -> pb::TrackInfo {
-    let layers: Vec<_> = publication.encodings.iter().map(video_layer).collect();
+    let layers = video_layers(&publication.encodings);
     let largest = publication.encodings.iter().max_by_key(|e| e.width.max(e.height));
     let codecs = publication.codec.into_iter().chain(publication.backup_codec);
     pb::TrackInfo {
@@ -84,8 +84,17 @@ pub(crate) fn track_info(publication: &Publication) -> pb::TrackInfo {
     }
 }
 
-/// One encoding as a video layer.
-pub(crate) fn video_layer(encoding: &Encoding) -> pb::VideoLayer {
+/// Encodings as video layers. The only one of a track without simulcast is called HIGH and has no rid, as clients do.
+pub(crate) fn video_layers(encodings: &[Encoding]) -> Vec<pb::VideoLayer> {
+    let mut layers: Vec<_> = encodings.iter().map(video_layer).collect();
+    if let [only] = layers.as_mut_slice() {
+        only.quality = pb::VideoQuality::High.into();
+        only.rid.clear();
+    }
+    layers
+}
+
+fn video_layer(encoding: &Encoding) -> pb::VideoLayer {
     let (rid, spatial_layer) = match encoding.quality {
         Quality::Low => ("q", 0),
         Quality::Medium => ("h", 1),
