@@ -116,6 +116,8 @@ pub struct OfferSection {
     pub track: Option<String>,
     /// Simulcast encodings the client sends, in its order; empty without simulcast.
     pub rids: Vec<Rid>,
+    /// The client wants or sends two channels of sound.
+    pub stereo: bool,
 }
 
 /// What an offer says, as far as the doors need it.
@@ -183,6 +185,7 @@ struct Draft {
     direction: Direction,
     track: Option<String>,
     rids: Vec<Rid>,
+    stereo: bool,
 }
 
 #[derive(Default)]
@@ -223,7 +226,8 @@ impl Reader {
         };
         let direction = self.direction;
         let (mid, track, rids) = (None, None, Vec::new());
-        self.draft = Some(Draft { kind, port, bundle_only: false, mid, direction, track, rids });
+        let (bundle_only, stereo) = (false, false);
+        self.draft = Some(Draft { kind, port, bundle_only, mid, direction, track, rids, stereo });
         Ok(())
     }
 
@@ -250,6 +254,7 @@ impl Reader {
             "bundle-only" => draft.bundle_only = true,
             "msid" if draft.track.is_none() => draft.track = track_of_msid(value),
             "simulcast" => draft.rids = sent_rids(value),
+            "fmtp" => draft.stereo |= is_stereo(value),
             _ => {}
         }
         Ok(())
@@ -257,10 +262,11 @@ impl Reader {
 
     fn close_section(&mut self, line: usize) -> Result<(), SdpError> {
         let Some(draft) = self.draft.take() else { return Ok(()) };
-        let Draft { kind, port, bundle_only, mid, direction, track, rids } = draft;
+        let Draft { kind, port, bundle_only, mid, direction, track, rids, stereo } = draft;
         let mid = mid.ok_or(SdpError { line, fault: Fault::MidMissing })?;
         if let Some(kind) = kind.filter(|_| port != 0 || bundle_only) {
-            self.offer.sections.push(OfferSection { mid, kind, direction, track, rids });
+            let section = OfferSection { mid, kind, direction, track, rids, stereo };
+            self.offer.sections.push(section);
         }
         Ok(())
     }
@@ -277,6 +283,12 @@ impl Reader {
 fn track_of_msid(value: &str) -> Option<String> {
     let track = value.split_ascii_whitespace().nth(1)?;
     (track.len() <= TRACK_ID_BYTES_MAX).then(|| track.to_owned())
+}
+
+/// Whether `a=fmtp:111 minptime=10;stereo=1` and the like speak of two channels (RFC 7587 6.1).
+fn is_stereo(value: &str) -> bool {
+    let parameters = value.split_once(' ').map_or("", |(_, parameters)| parameters);
+    parameters.split(';').any(|p| matches!(p.trim(), "stereo=1" | "sprop-stereo=1"))
 }
 
 /// The ids behind `send` in `a=simulcast:send q;h;f recv ..` (RFC 8853); of alternatives the first, paused or not.

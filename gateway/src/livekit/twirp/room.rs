@@ -256,7 +256,7 @@ fn info(participant: &Participant) -> pb::ParticipantInfo {
 }
 
 /// A message of a back end as clients receive it: from nobody in the room.
-fn data_call(room: RoomName, request: pb::SendDataRequest) -> Call {
+pub(super) fn data_call(room: RoomName, request: pb::SendDataRequest) -> Call {
     let delivery = convert::delivery(request.kind);
     let sids = destination_sids(&request).to_vec();
     let to_sids = sids.iter().map(|sid| ParticipantSid::from(sid.as_str())).collect();
