@@ -76,6 +76,8 @@ pub struct Core {
 pub(crate) struct Todo {
     /// Tracks of which an encoding appeared.
     pub(crate) appeared: Vec<u32>,
+    /// Encodings whose numbers started over in the middle of something.
+    pub(crate) restarted: Vec<(u32, Quality)>,
     /// Subscribers whose bandwidth is to be shared out.
     pub(crate) dirty: Vec<u32>,
     /// Tracks of which a key frame is to be asked.

@@ -60,6 +60,7 @@ impl Core {
         if appears {
             flow.first_at = packet.arrived_at;
         }
+        let before = flow.generation;
         let arrival = flow.arrive(packet);
         if arrival == Arrival::Repeated {
             self.stats.repeated += 1;
@@ -76,6 +77,9 @@ impl Core {
             && self.due.speakers_at.is_none()
         {
             self.due.speakers_at = Some(speaker::window_end(self.now));
+        }
+        if generation != before && !starts {
+            self.todo.restarted.push((id, quality));
         }
         if appears {
             self.todo.appeared.push(id);
@@ -208,6 +212,9 @@ fn admit(slot: &mut Slot, track: &TrackState, entry: &Entry, packet: &Packet) ->
 }
 
 const fn is_keyframe(packet: &Packet) -> bool {
+    if packet.payload_len == 0 {
+        return false;
+    }
     match packet.picture {
         Picture::Opaque { keyframe } => keyframe,
         Picture::Vp8(vp8) => vp8.keyframe && vp8.start,

@@ -86,6 +86,9 @@ impl Core {
         while let Some(track) = self.todo.appeared.pop() {
             self.touch_track(track);
         }
+        while let Some((track, quality)) = self.todo.restarted.pop() {
+            self.need_keyframe(track, quality, Need::Viewer);
+        }
         let mut dirty = core::mem::take(&mut self.todo.dirty);
         for subscriber in dirty.drain(..) {
             self.share_out(subscriber);

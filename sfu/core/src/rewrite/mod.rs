@@ -104,6 +104,11 @@ impl Rewriter {
 
     /// Maps a packet of the current origin; `None` when it is not to be forwarded.
     pub(crate) fn map(&mut self, packet: &Packet) -> Option<Numbers> {
+        if packet.payload_len == 0 {
+            // Padding: it probed the way to us, not to the viewer.
+            self.seq.skip(packet.seq.0);
+            return None;
+        }
         let rewrite = match packet.picture {
             Picture::Opaque { .. } => Rewrite::None,
             Picture::Vp8(vp8) => {

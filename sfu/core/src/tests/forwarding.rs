@@ -146,6 +146,62 @@ fn sender_reports_align_the_time_of_two_encodings() {
 }
 
 #[test]
+fn time_that_had_to_hurry_at_a_switch_is_given_back() {
+    let mut world = World::with_camera();
+    let mut senders = Sender::simulcast(CAMERA);
+    senders.iter_mut().for_each(|sender| sender.reports = true);
+    let (start, mut first, mut last) = (world.now, None, RtpTime(0));
+    for step in 0..200 {
+        let quality_max = if step % 2 == 0 { High } else { Low };
+        world.view(0, ViewSettings { quality_max, ..ViewSettings::default() });
+        let mut packets = vec![];
+        for sender in &mut senders {
+            packets.extend(sender.frame(world.now, true));
+        }
+        // The smaller encoding is ahead: its frame of this moment is sent before the larger one's.
+        let sent = forwards(&world.burst(&packets));
+        last = sent.last().unwrap().time;
+        first.get_or_insert(last);
+        if step < 199 {
+            world.pass(FRAME);
+        }
+    }
+    let elapsed = i64::try_from(world.now.since(start).as_micros() * 9 / 100).unwrap();
+    let error = i64::from(last.distance_from(first.unwrap())) - elapsed;
+    assert!(error.abs() <= 3_000, "{error} ticks off after 200 switches");
+}
+
+#[test]
+fn padding_is_left_out_without_a_gap() {
+    let mut world = World::with_camera();
+    let mut sender = Sender::new(CAMERA, Low);
+    let mut packets = sender.frame(world.now, true);
+    packets.extend(sender.frame(world.now, true));
+    packets.extend(sender.frame(world.now + FRAME, false));
+    packets[1].2.payload_len = 0;
+    packets[1].2.picture = Picture::Opaque { keyframe: false };
+    let sent = forwards(&world.burst(&packets));
+    assert_eq!(sent.len(), 2);
+    assert_eq!(sent[1].seq.0, sent[0].seq.0 + 1);
+}
+
+#[test]
+fn an_encoding_that_starts_over_is_followed_from_its_next_key_frame() {
+    let mut world = World::with_camera();
+    let mut sender = Sender::new(CAMERA, Low);
+    let packets = sender.frame(world.now, true);
+    let before = forwards(&world.burst(&packets))[0];
+    world.play(core::slice::from_mut(&mut sender), secs(1));
+    sender.seq += 1_000_000;
+    let packets = sender.frame(world.now, false);
+    let outputs = world.burst(&packets);
+    assert_eq!((forwards(&outputs).len(), keyframe_requests(&outputs)), (0, vec![Low]));
+    let packets = sender.frame(world.now, true);
+    let after = forwards(&world.burst(&packets))[0];
+    assert!(after.seq.0 < before.seq.0 + 40, "{} after {}", after.seq.0, before.seq.0);
+}
+
+#[test]
 fn late_packets_from_before_the_switch_are_dropped_and_others_keep_their_place() {
     let mut world = World::with_camera();
     let mut high = Sender::new(CAMERA, High);
