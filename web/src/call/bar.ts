@@ -41,6 +41,11 @@ export class Bar {
     this.element = h("nav", { class: "bar", attrs: { "aria-label": "Call" } }, media, panels, this.leave);
   }
 
+  /** Moves the focus to the button of a panel. */
+  focus(panel: Panel): void {
+    this[panel].focus();
+  }
+
   /** Draws what is on and what is not. */
   render(model: CallModel, panel: Panel | undefined, unread: number): void {
     const live = model.connection === "connected" && model.canPublish;

@@ -86,9 +86,9 @@ export function initials(name: string): string {
 
 /** A hue of 0 to 359 that is always the same for one identity. */
 export function hue(identity: string): number {
-  let hash = 0;
-  for (const character of identity) hash = (hash * 31 + (character.codePointAt(0) ?? 0)) >>> 0;
-  return hash % 360;
+  let hash = 0x811c9dc5; // FNV-1a
+  for (const character of identity) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193);
+  return (hash >>> 0) % 360;
 }
 
 /** One sentence about a tile, for screen readers. */

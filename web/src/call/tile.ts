@@ -5,8 +5,10 @@ import { setIcon } from "../core/icons";
 import type { Rect } from "./layout";
 import { describeTile, hue, initials, QUALITY_BARS, QUALITY_TEXT, type Picture, type Quality, type Tile } from "./model";
 
-/** A picture whose shape differs from its tile's by more than this factor is shown whole, with bars, not cut. */
-const CROP_MAX = 1.9;
+/** A picture taller than its tile by more than this factor is shown whole, with bars: cutting would take the head. */
+const CROP_TALL_MAX = 1.8;
+/** The same for pictures that are wider: people sit in the middle, so more may be cut. */
+const CROP_WIDE_MAX = 2.6;
 
 /** A tile on the page. */
 export class TileView {
@@ -16,7 +18,7 @@ export class TileView {
   private readonly name = h("span", { class: "tile-name" });
   private readonly microphone = h("span", { class: "tile-mic" });
   private readonly bars = qualityBars();
-  private readonly note = h("p", { class: "tile-note", text: "Paused to save bandwidth" });
+  private readonly note = h("p", { class: "tile-note", text: "Paused", attrs: { title: "Your connection is too slow for this picture" } });
   private readonly pin: HTMLButtonElement;
   private picture: Picture | undefined;
 
@@ -85,7 +87,7 @@ export class TileView {
     const { videoWidth, videoHeight } = this.video;
     if (videoWidth === 0 || size.height === 0) return;
     const ratio = videoWidth / videoHeight / (size.width / size.height);
-    this.element.classList.toggle("whole", Math.max(ratio, 1 / ratio) > CROP_MAX);
+    this.element.classList.toggle("whole", ratio > CROP_WIDE_MAX || 1 / ratio > CROP_TALL_MAX);
   }
 }
 

@@ -5,11 +5,16 @@ import { h } from "../core/dom";
 /** How long a notice stays. */
 const SHOWN_MS = 5_000;
 /** How many are shown at once; the oldest gives way. */
-const TOASTS_MAX = 3;
+const TOASTS_MAX = 2;
 
 /** The corner of the page for notices. */
 export class Toasts {
   readonly element = h("div", { class: "toasts", attrs: { role: "status", "aria-live": "polite" } });
+
+  /** Takes all notices away. */
+  clear(): void {
+    this.element.replaceChildren();
+  }
 
   /** Shows a notice. */
   say(text: string, onClick?: () => void): void {

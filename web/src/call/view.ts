@@ -110,6 +110,8 @@ export class CallView {
   }
 
   private openPanel(panel: Panel | undefined): void {
+    const focused = this.panel.contains(document.activeElement);
+    if (panel === undefined && focused && this.open !== undefined) this.bar.focus(this.open);
     this.open = panel;
     show(this.panel, panel !== undefined);
     show(this.people.element, panel === "people");
@@ -122,6 +124,7 @@ export class CallView {
     }
     if (panel === "chat") {
       this.unread = 0;
+      this.toasts.clear();
       this.chat.opened();
     }
     this.renderBar();
@@ -154,5 +157,5 @@ export class CallView {
 
 /** The beginning of a message, for a notice. */
 function preview(text: string): string {
-  return text.length > 80 ? `${text.slice(0, 79)}…` : text;
+  return text.length > 60 ? `${text.slice(0, 59)}…` : text;
 }

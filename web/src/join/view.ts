@@ -86,6 +86,7 @@ export function joinView(options: Options, onJoin: (request: JoinRequest) => voi
 
   function renderMeter(state: CaptureState<LocalAudioTrack>): void {
     const track = state.kind === "on" ? state.track : undefined;
+    show(parts.meter, track !== undefined);
     if (track === meter?.track) return;
     meter?.end();
     meter = track && { track, end: runMeter(track, parts.meter) };
@@ -243,9 +244,9 @@ function previewText(state: CaptureState<unknown>): string {
   }
 }
 
-/** One hint for all that failed: the same cause is said once. */
+/** One hint for all that failed: the same thing is said once. */
 function hintText(problems: Problem[]): string {
-  return [...new Set(problems.map((problem) => `${problem.title} ${problem.advice}`))].join(" ");
+  return [...new Set([...problems.map(({ title }) => title), ...problems.map(({ advice }) => advice)])].join(" ");
 }
 
 function activeId(state: CaptureState<LocalVideoTrack | LocalAudioTrack>): string | undefined {
