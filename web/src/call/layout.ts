@@ -38,8 +38,10 @@ const ASPECT_SCROLL = 4 / 3;
 /** What the stage takes of a landscape area's width, and of a portrait area's height. */
 const STAGE_SHARE_LANDSCAPE = 0.78;
 const STAGE_SHARE_PORTRAIT = 0.5;
-/** The stage of a portrait area is no taller than this, as height over width: screens are wide. */
+/** With many others a portrait area's stage is no taller than this, as height over width: screens are wide. */
 const STAGE_TALL_MAX = 0.72;
+/** How many others are many. */
+const MANY = 3;
 
 /** Tiles of one size, as large as they can be; too many of them scroll. */
 export function gridLayout(area: Area, count: number): Layout {
@@ -62,11 +64,16 @@ export function stageLayout(area: Area, count: number): StageLayout {
   const landscape = area.width >= area.height;
   const stage = landscape
     ? rect(0, 0, area.width * STAGE_SHARE_LANDSCAPE - GAP / 2, area.height)
-    : rect(0, 0, area.width, Math.min(area.height * STAGE_SHARE_PORTRAIT, area.width * STAGE_TALL_MAX) - GAP / 2);
+    : rect(0, 0, area.width, portraitStageHeight(area, count) - GAP / 2);
   const offset = landscape ? { x: stage.width + GAP, y: 0 } : { x: 0, y: stage.height + GAP };
   const side = { width: area.width - offset.x, height: area.height - offset.y };
   const others = largestFit(side, count).map((r) => ({ ...r, x: r.x + offset.x, y: r.y + offset.y }));
   return { stage, others };
+}
+
+function portraitStageHeight(area: Area, count: number): number {
+  const share = area.height * STAGE_SHARE_PORTRAIT;
+  return count < MANY ? share : Math.min(share, area.width * STAGE_TALL_MAX);
 }
 
 /**
