@@ -10,16 +10,17 @@ import {
   type TextStreamReader,
 } from "livekit-client";
 import { CHAT_TOPIC, MESSAGE_CHARS_MAX } from "../chat/message";
+import { keepAwake } from "../core/awake";
+import { deviceProblem, type DeviceUse } from "../core/problem";
 import type { Ticket } from "../core/token";
 import { CAMERA_RESOLUTION } from "../join/capture";
 import type { JoinRequest } from "../join/view";
 import { controls } from "./controls";
 import { displayName, snapshot } from "./snapshot";
 import { CallView } from "./view";
-import { deviceProblem, type DeviceUse } from "../core/problem";
 
-/** The largest incoming chat message, in bytes; what is larger is not even collected. */
-const CHAT_BYTES_MAX = MESSAGE_CHARS_MAX * 4;
+/** The largest incoming stream of data, in bytes. More than a chat message, for tests and for who plays in the console. */
+const STREAM_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Events after which the page is drawn anew. */
 const REDRAW_EVENTS = [
@@ -68,7 +69,7 @@ export function roomOptions(request: JoinRequest, single: boolean | undefined): 
     ...(audioinput !== undefined && { audioCaptureDefaults: { deviceId: audioinput, echoCancellation: true, noiseSuppression: true, autoGainControl: true } }),
     ...(audiooutput !== undefined && { audioOutput: { deviceId: audiooutput } }),
     ...(single !== undefined && { singlePeerConnection: single }),
-    dataStream: { maxPayloadByteLength: CHAT_BYTES_MAX },
+    dataStream: { maxPayloadByteLength: STREAM_BYTES_MAX },
   };
 }
 
@@ -110,7 +111,9 @@ function startCall(room: Room, request: JoinRequest, sounds: HTMLElement): Call 
       // The SDK unpublishes everything on its way out: that was not the person's wish.
       room.on(event, () => room.state === "connected" && keep());
     }
+    const endAwake = keepAwake();
     room.once(RoomEvent.Disconnected, (reason) => {
+      endAwake();
       for (const event of REDRAW_EVENTS) room.off(event, redraw);
       sounds.remove();
       view.remove();
@@ -163,13 +166,23 @@ function playSounds(room: Room): HTMLElement {
 
 async function receive(room: Room, view: CallView, reader: TextStreamReader, identity: string): Promise<void> {
   try {
-    const text = (await reader.readAll()).slice(0, MESSAGE_CHARS_MAX);
+    const text = await readUpTo(reader, MESSAGE_CHARS_MAX);
     const participant = room.remoteParticipants.get(identity);
     const name = participant === undefined ? identity : displayName(participant);
     view.addMessage({ id: reader.info.id, identity, name, local: false, text, sentAt: reader.info.timestamp });
   } catch {
     // Too long, or its sender left in the middle of it: there is no message.
   }
+}
+
+/** The beginning of a text, without collecting the rest. */
+async function readUpTo(reader: TextStreamReader, limit: number): Promise<string> {
+  let text = "";
+  for await (const chunk of reader) {
+    text += chunk;
+    if (text.length >= limit) break;
+  }
+  return text.slice(0, limit);
 }
 
 /** Calls `action` once after any number of calls in a row. A timer, because frames stand still in hidden tabs. */

@@ -7,14 +7,20 @@ import { inviteLink } from "../core/options";
 /** How long the button says that it copied. */
 const SAID_MS = 2_000;
 
-/** A button that copies the link to `room`. */
+/** A button that hands on the link to `room`. */
 export function inviteButton(room: string, className: string, label = "Copy invite link"): HTMLButtonElement {
   const text = h("span", { text: label });
   const button = h("button", { class: className, attrs: { type: "button", title: label } }, text);
   setIcon(button, "link");
   let timer: ReturnType<typeof setTimeout> | undefined;
   button.addEventListener("click", () => {
-    void copy(inviteLink(location.origin, room)).then((copied) => {
+    const link = inviteLink(location.origin, room);
+    // A phone's own sheet knows the person's messengers.
+    if (matchMedia("(pointer: coarse)").matches && "share" in navigator) {
+      void navigator.share({ title: "Stoa", text: `Join me in ${room}`, url: link }).catch(() => {});
+      return;
+    }
+    void copy(link).then((copied) => {
       setIcon(button, copied ? "check" : "warning");
       setText(text, copied ? "Link copied" : "Copy the page’s address");
       clearTimeout(timer);

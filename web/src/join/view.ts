@@ -188,7 +188,7 @@ function joinParts(options: Options) {
   const name = h("input", {
     attrs: { type: "text", name: "name", autocomplete: "name", maxlength: String(NAME_BYTES_MAX), required: "", placeholder: "How others see you" },
   });
-  name.value = options.name ?? recall("name") ?? "";
+  name.value = options.name ?? recall("name") ?? (options.join ? "Guest" : "");
   const room = h("input", {
     attrs: { type: "text", name: "room", autocomplete: "off", autocapitalize: "none", spellcheck: "false", maxlength: String(NAME_BYTES_MAX), required: "" },
   });
