@@ -141,7 +141,6 @@ impl Error {
     pub fn plain(&self) -> Response {
         let status = match self.code() {
             ErrorCode::GrantMissing | ErrorCode::WrongRoom => StatusCode::UNAUTHORIZED,
-            ErrorCode::RoomFull => StatusCode::SERVICE_UNAVAILABLE,
             code => status_of(code),
         };
         // The dialect's clients look for this sentence to tell "no such room" from "no such path".

@@ -61,7 +61,7 @@ impl Attempt {
     pub fn from_query(query: &str, inflated_bytes_max: usize) -> Result<Self, Error> {
         let pairs: BTreeMap<String, String> = serde_urlencoded::from_str(query)
             .map_err(|_| Error::Malformed("the query string"))?;
-        match pairs.get("join_request") {
+        match pairs.get("join_request").filter(|text| !text.is_empty()) {
             Some(text) => Ok(Self::from_request(decode_join_request(text, inflated_bytes_max)?)),
             None => Self::from_pairs(&pairs),
         }
