@@ -26,12 +26,12 @@
 //! ```
 //!
 //! Invariants: a subscriber never gets two packets with one sequence number on a slot; a gap in its sequence is a packet the
-//! network lost, never one that was left out by choice; what it gets starts with a key frame and changes encoding only at one;
+//! network lost or reordered, never one that came in order and was left out by choice; what it gets starts with a key frame and changes encoding only at one;
 //! the rates granted to a subscriber never exceed its budget.
 //!
-//! Codemap: [`input`] and [`output`] the contract; `fanout` burst to subscribers; `switcher` the state of a slot;
-//! `rewrite` numbers towards a subscriber; `allocate` a subscriber's bandwidth; `settle` what follows from a change;
-//! `keyframe` asking for key frames; `speaker` loudness; `rate` measuring; `track` and `slot` what is remembered.
+//! Codemap: [`input`] and [`output`] the contract; `engine` the inputs one by one and the order of outputs; `fanout` from a
+//! burst to the packets of each subscriber; `switcher` the state of a slot; `rewrite` numbers towards a subscriber; `allocate` a subscriber's bandwidth; `settle` what follows from a change;
+//! `keyframe` asking for key frames; `speaker` loudness; `rate` measuring; `track`, `slot` and `table` what is remembered.
 #![no_std]
 extern crate alloc;
 

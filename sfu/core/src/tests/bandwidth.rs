@@ -148,3 +148,19 @@ fn the_only_encoding_is_used_though_it_is_larger_than_the_view() {
     play(&mut world, &mut senders, Duration::from_millis(100));
     check(&mut world, &mut senders, 0, 3.0);
 }
+
+#[test]
+fn short_of_the_smallest_encoding_its_upper_temporal_layers_go_first() {
+    let mut world = World::with_camera();
+    let mut sender = Sender::new(CAMERA, Low);
+    sender.temporal = true;
+    let packets = sender.frame(world.now, true);
+    world.burst(&packets);
+    let time = Duration::from_secs(3);
+    world.play(core::slice::from_mut(&mut sender), time);
+    // Measured: 99 kbit/s, a quarter of it in the lowest layer and a quarter in the middle one.
+    assert_eq!(states(&world.estimate(ADA, 60)), []);
+    world.play(core::slice::from_mut(&mut sender), FRAME * 4);
+    let outputs = world.play(core::slice::from_mut(&mut sender), time);
+    assert!((per_frame(&outputs, 0, time) - 0.5).abs() < 0.05);
+}

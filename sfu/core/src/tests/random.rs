@@ -9,9 +9,11 @@ use super::*;
 /// What happens in one step of 33 ms.
 #[derive(Clone, Debug)]
 struct Step {
-    /// Which packets are lost, and which come one step late, bit by bit.
+    /// Which packets are lost, and which come one step late; by bit.
     lost: u16,
     late: u16,
+    /// Which packets come again, one step late.
+    again: u16,
     keyframes: u8,
     /// A new view's largest encoding, or none.
     view: Option<u8>,
@@ -31,6 +33,7 @@ fn step(lossy: bool) -> impl Strategy<Value = Step> {
         .prop_map(|((a, b, c), (k1, k2), (view, mute), estimate_kbps)| Step {
             lost: a & b,
             late: a & c,
+            again: b & c & !a,
             keyframes: k1 & k2,
             view,
             mute,
@@ -64,7 +67,12 @@ fn run(steps: &[Step], temporal: bool, reports: bool) -> Run {
             }
             packet.2.arrived_at = world.now;
             let late = step.late >> (nth % 16) & 1 == 1;
-            if late { held.push(packet) } else { arriving.push(packet) }
+            if late || step.again >> (nth % 16) & 1 == 1 {
+                held.push(packet);
+            }
+            if !late {
+                arriving.push(packet);
+            }
         }
         let outputs = world.burst(&arriving);
         for forward in forwards(&outputs) {
