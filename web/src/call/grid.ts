@@ -1,7 +1,7 @@
 // All tiles: kept by key, placed by the layout, drawn in the order of the call.
 
 import { h, setText, show } from "../core/dom";
-import { chooseShown, gridLayout, stageLayout, type Rect } from "./layout";
+import { chooseShown, duoLayout, gridLayout, stageLayout, type Area, type Rect } from "./layout";
 import type { Tile } from "./model";
 import { TileView } from "./tile";
 
@@ -36,11 +36,6 @@ export class Grid {
     this.place();
   }
 
-  /** Whether a picture is on the stage. */
-  hasStage(): boolean {
-    return this.stageKey() !== undefined;
-  }
-
   private viewOf(tile: Tile): TileView {
     const known = this.views.get(tile.key);
     if (known !== undefined) return known;
@@ -69,25 +64,55 @@ export class Grid {
     const area = { width: this.element.clientWidth, height: this.element.clientHeight };
     if (area.width === 0 || area.height === 0) return;
     const stage = this.stageKey();
-    const others = this.tiles.filter((tile) => tile.key !== stage);
-    this.element.classList.toggle("staged", stage !== undefined);
-    if (stage === undefined) {
-      const layout = gridLayout(area, others.length);
-      this.canvas.style.height = `${Math.max(layout.height, 0)}px`;
-      this.assign(new Map(others.map((tile, index) => [tile.key, layout.rects[index]])));
-      show(this.more, false);
-      return;
-    }
-    const layout = stageLayout(area, others.length);
-    const shown = chooseShown(others, layout.others.length);
-    this.canvas.style.height = "100%";
-    this.assign(new Map([[stage, layout.stage], ...shown.map((tile, index): [string, Rect | undefined] => [tile.key, layout.others[index]])]));
-    const hidden = others.length - shown.length;
+    const duo = stage === undefined ? this.duo() : undefined;
+    this.element.classList.toggle("duo", duo !== undefined);
+    const placed = stage !== undefined ? this.placeStage(area, stage) : duo !== undefined ? placeDuo(area, duo) : this.placeGrid(area);
+    this.canvas.style.height = `${placed.height}px`;
+    for (const [key, view] of this.views) view.place(placed.rects.get(key));
+    const hidden = this.tiles.length - placed.rects.size;
     setText(this.more, `+${hidden} more`);
     show(this.more, hidden > 0);
   }
 
-  private assign(rects: Map<string, Rect | undefined>): void {
-    for (const [key, view] of this.views) view.place(rects.get(key));
+  private placeGrid(area: Area): Placed {
+    const { rects, height } = gridLayout(area, this.tiles.length);
+    return { rects: keyed(this.tiles, rects), height };
   }
+
+  private placeStage(area: Area, stage: string): Placed {
+    const others = this.tiles.filter((tile) => tile.key !== stage);
+    const layout = stageLayout(area, others.length);
+    const rects = keyed(chooseShown(others, layout.others.length), layout.others);
+    return { rects: rects.set(stage, layout.stage), height: area.height };
+  }
+
+  /** The two of a call between two, if it is one. */
+  private duo(): Duo | undefined {
+    const own = this.tiles.find((tile) => tile.local);
+    const other = this.tiles.find((tile) => !tile.local);
+    return this.tiles.length === 2 && own !== undefined && other !== undefined ? { own, other } : undefined;
+  }
+}
+
+/** Where tiles go, by key, and how high that is. */
+interface Placed {
+  rects: Map<string, Rect>;
+  height: number;
+}
+
+interface Duo {
+  own: Tile;
+  other: Tile;
+}
+
+function placeDuo(area: Area, duo: Duo): Placed {
+  const { own, other } = duoLayout(area);
+  return { rects: new Map([[duo.own.key, own], [duo.other.key, other]]), height: area.height };
+}
+
+function keyed(tiles: Tile[], rects: Rect[]): Map<string, Rect> {
+  return new Map(tiles.flatMap((tile, index): [string, Rect][] => {
+    const rect = rects[index];
+    return rect === undefined ? [] : [[tile.key, rect]];
+  }));
 }

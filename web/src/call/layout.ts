@@ -35,6 +35,10 @@ const ASPECT_MIN_LANDSCAPE = 4 / 3;
 const ASPECT_MIN_PORTRAIT = 3 / 4;
 /** The aspect of tiles that scroll. */
 const ASPECT_SCROLL = 4 / 3;
+/** The width of oneself in the corner: a share of the other's, within limits. */
+const OWN_SHARE = 0.24;
+const OWN_WIDTH_MIN = 100;
+const OWN_WIDTH_MAX = 240;
 /** What the stage takes of a landscape area's width, and of a portrait area's height. */
 const STAGE_SHARE_LANDSCAPE = 0.78;
 const STAGE_SHARE_PORTRAIT = 0.5;
@@ -49,6 +53,15 @@ export function gridLayout(area: Area, count: number): Layout {
   if (best === undefined) return { rects: [], height: 0 };
   if (best.width >= Math.min(TILE_WIDTH_MIN, area.width)) return place(area, count, best);
   return scrollingGrid(area, count);
+}
+
+/** Two people: the other as large as can be, and oneself in a corner of it. */
+export function duoLayout(area: Area): { other: Rect; own: Rect } {
+  const [other] = gridLayout(area, 1).rects;
+  if (other === undefined) return { other: rect(0, 0, 0, 0), own: rect(0, 0, 0, 0) };
+  const width = Math.min(OWN_WIDTH_MAX, Math.max(OWN_WIDTH_MIN, other.width * OWN_SHARE), other.width);
+  const height = Math.min(other.height, width / (area.width >= area.height ? ASPECT_MAX : ASPECT_MIN_PORTRAIT));
+  return { other, own: rect(other.x + other.width - width - GAP, other.y + other.height - height - GAP, width, height) };
 }
 
 /** One large tile and small ones beside or below it. */

@@ -47,7 +47,7 @@ export class TileView {
     this.element.classList.toggle("mirrored", tile.mirrored);
     setText(this.avatar, initials(tile.name));
     this.element.style.setProperty("--hue", String(hue(tile.identity)));
-    setText(this.name, tile.source === "screen" ? `${tile.name}’s screen` : tile.local ? `${tile.name} (you)` : tile.name);
+    setText(this.name, tile.source === "screen" ? `${tile.name}’s screen` : tile.local ? "You" : tile.name);
     show(this.microphone, !tile.microphoneOn);
     show(this.bars, tile.source === "camera");
     renderBars(this.bars, tile.quality);

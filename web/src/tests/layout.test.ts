@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { chooseShown, gridLayout, stageLayout, type Area, type Rect } from "../call/layout";
+import { chooseShown, duoLayout, gridLayout, stageLayout, type Area, type Rect } from "../call/layout";
 
 const AREAS: Area[] = [
   { width: 344, height: 600 },
@@ -46,6 +46,15 @@ test("two people on a phone sit above each other, on a desktop side by side", ()
   assert.ok(upper && lower && upper.x === lower.x && upper.y < lower.y);
   const [left, right] = gridLayout({ width: 1264, height: 640 }, 2).rects;
   assert.ok(left && right && left.y === right.y && left.x < right.x);
+});
+
+test("of two people the other is large, and oneself is small in its corner", () => {
+  for (const area of AREAS) {
+    const { own, other } = duoLayout(area);
+    assert.ok(own.width * own.height * 4 < other.width * other.height);
+    assert.ok(own.x >= other.x && own.x + own.width <= other.x + other.width);
+    assert.ok(own.y >= other.y && own.y + own.height <= other.y + other.height);
+  }
 });
 
 test("nobody is no tiles", () => {
