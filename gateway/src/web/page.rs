@@ -71,6 +71,5 @@ pub(super) fn has_hash(path: &str) -> bool {
 fn media_type(guessed: &str) -> HeaderValue {
     let text = guessed.starts_with("text/");
     let full = if text { format!("{guessed}; charset=utf-8") } else { guessed.to_owned() };
-    HeaderValue::from_str(&full)
-        .unwrap_or(HeaderValue::from_static("application/octet-stream"))
+    HeaderValue::from_str(&full).unwrap_or(HeaderValue::from_static("application/octet-stream"))
 }

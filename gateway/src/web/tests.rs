@@ -55,7 +55,14 @@ async fn a_page_that_is_known_already_is_not_sent_again() {
 #[tokio::test]
 async fn paths_that_name_nothing_are_not_found() {
     let served = testing::serve(testing::config()).await;
-    let paths = ["/nothing", "/settings/regions", "/..%2fpackage.json", "/%2e%2e/build.mjs", "/.git", "//etc/passwd"];
+    let paths = [
+        "/nothing",
+        "/settings/regions",
+        "/..%2fpackage.json",
+        "/%2e%2e/build.mjs",
+        "/.git",
+        "//etc/passwd",
+    ];
     for path in paths {
         let response = Client::new().get(format!("{}{path}", served.url)).send().await.unwrap();
         assert_eq!(response.status(), 404, "{path}");
@@ -88,7 +95,10 @@ async fn health_and_readiness_are_told_apart() {
     assert_eq!(get("/readyz").await.unwrap().status(), 200);
     served.gateway.begin_drain();
     let draining = get("/readyz").await.unwrap();
-    assert_eq!((draining.status().as_u16(), &draining.headers()["retry-after"]), (503, &"1".parse().unwrap()));
+    assert_eq!(
+        (draining.status().as_u16(), &draining.headers()["retry-after"]),
+        (503, &"1".parse().unwrap())
+    );
     assert_eq!(get("/healthz").await.unwrap().status(), 200);
 }
 

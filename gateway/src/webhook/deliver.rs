@@ -1,23 +1,27 @@
 //! Makes, signs and sends events; one worker for every queue.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
-use axum::http::StatusCode;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use axum::http::{
+    StatusCode,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use livekit_protocol as pb;
-use proto::id::RoomName;
-use proto::room::{Participant, Publication, Room};
+use proto::{
+    id::RoomName,
+    room::{Participant, Publication, Room},
+};
 use tokio::time::Instant;
 
-use super::queue::Item;
-use super::{AGE_MAX, Inner, WebhookKind};
-use crate::auth::Token;
-use crate::livekit::convert;
-use crate::livekit::twirp::known;
+use super::{AGE_MAX, Inner, WebhookKind, queue::Item};
+use crate::{
+    auth::Token,
+    livekit::{convert, twirp::known},
+};
 
 /// The first wait before an event is sent again; each further one is twice as long.
 const RETRY_FIRST_AFTER: Duration = Duration::from_millis(250);
@@ -100,7 +104,10 @@ enum End {
 }
 
 async fn deliver(inner: &Inner, url: usize, item: &Item, dropped: u32) -> End {
-    #[expect(deprecated, reason = "receivers still read it; it tells them that something is missing")]
+    #[expect(
+        deprecated,
+        reason = "receivers still read it; it tells them that something is missing"
+    )]
     let event = pb::WebhookEvent {
         num_dropped: i32::try_from(dropped).unwrap_or(i32::MAX),
         ..(*item.event).clone()

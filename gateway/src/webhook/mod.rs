@@ -9,22 +9,24 @@ mod queue;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use livekit_protocol as pb;
-use proto::id::RoomName;
-use proto::room::{Participant, Publication, Room};
-use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use proto::{
+    id::RoomName,
+    room::{Participant, Publication, Room},
+};
+use tokio::{runtime::Handle, sync::Semaphore};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::queue::{Item, Push, Queues};
-use crate::auth::Keys;
-use crate::clock::Clock;
-use crate::config::Webhook;
+use crate::{auth::Keys, clock::Clock, config::Webhook};
 
 /// Most events that wait for one address and one room.
 pub const QUEUE_MAX: usize = 200;

@@ -1,7 +1,9 @@
 //! Bounded queues of events, one for every pair of address and room.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use livekit_protocol as pb;
 use proto::id::RoomName;

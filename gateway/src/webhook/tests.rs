@@ -1,24 +1,32 @@
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::routing::post;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    routing::post,
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use livekit_protocol as pb;
-use proto::id::RoomName;
-use proto::media::Source;
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc};
-use tokio::time::Instant;
+use proto::{id::RoomName, media::Source};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, mpsc},
+    time::Instant,
+};
 
-use super::queue::{Item, Push, Queues};
-use super::{QUEUE_MAX, WebhookCounts, WebhookError, WebhookKind, Webhooks};
-use crate::config::Webhook;
-use crate::testing::{self, KEY, NOW_S};
+use super::{
+    QUEUE_MAX, WebhookCounts, WebhookError, WebhookKind, Webhooks,
+    queue::{Item, Push, Queues},
+};
+use crate::{
+    config::Webhook,
+    testing::{self, KEY, NOW_S},
+};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 

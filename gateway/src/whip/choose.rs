@@ -45,7 +45,10 @@ type Candidate<'a> = (&'a Participant, &'a Publication);
 impl Viewer {
     /// What it should receive of `roster`: screen shares before cameras, what is heard beside what is seen, tracks that
     /// are not muted first, and otherwise what it receives already, then who came first.
-    pub(super) fn choose(&self, roster: &BTreeMap<ParticipantSid, Participant>) -> BTreeSet<TrackSid> {
+    pub(super) fn choose(
+        &self,
+        roster: &BTreeMap<ParticipantSid, Participant>,
+    ) -> BTreeSet<TrackSid> {
         let video = self.best(roster, MediaKind::Video, self.slots.video, &BTreeSet::new());
         let seen = video.iter().map(|(owner, _)| &owner.sid).collect();
         let audio = self.best(roster, MediaKind::Audio, self.slots.audio, &seen);

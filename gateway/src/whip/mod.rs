@@ -4,10 +4,12 @@
 //! Each has a resource with an unguessable name, where `PATCH` trickles candidates or restarts ICE and `DELETE` ends.
 //!
 //! Codemap: [`offer`] and [`sdpfrag`] read bodies, pure; `choose` picks what a viewer sees, pure; `session` is the task
-//! behind a resource; `table` finds it; this file is HTTP.
+//! behind a resource; `announce` and `refusal` are its words; `table` finds it; this file is HTTP.
 
+mod announce;
 mod choose;
 pub mod offer;
+mod refusal;
 pub mod sdpfrag;
 mod session;
 mod table;

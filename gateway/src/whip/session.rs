@@ -1,17 +1,13 @@
 //! The task behind a WHIP or WHEP resource: joins, negotiates, follows the node's events and obeys requests.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use proto::{
-    error::{ErrorCode, Retry},
+    error::ErrorCode,
     grant::Grant,
     id::{Identity, ParticipantSid, RoomName, TrackSid},
-    media::{Encoding, MediaKind, Mid, Quality, Source},
-    room::{LeaveReason, Participant, ParticipantState, Publication, RoomSettings},
-    unit::Bitrate,
+    media::{MediaKind, Mid},
+    room::{LeaveReason, Participant, ParticipantState, RoomSettings},
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -20,22 +16,19 @@ use tokio::{
 
 use super::{
     Door,
+    announce::{Sources, publication, sending},
     choose::{Slots, Viewer},
-    offer::{Offer, OfferSection, ice_of, restarted},
+    offer::{Offer, ice_of, restarted},
+    refusal::{left, nothing_published, precondition_failed},
     sdpfrag::{Fragment, write_fragment},
     table::Seat,
 };
 use crate::{
     Shared,
     error::Error,
-    node::{
-        Answer, Call, Join, Joined, Leave, Message, Pc, PublishIntent, Refusal, Request,
-        SessionEvent,
-    },
+    node::{Answer, Call, Join, Joined, Message, Pc, PublishIntent, Request, SessionEvent},
 };
 
-/// A viewer of a room without tracks may ask again after this long.
-const NOTHING_RETRY_AFTER: Duration = Duration::from_secs(2);
 /// Most tracks a viewer is remembered to have been refused.
 const REFUSED_MAX: usize = 256;
 
@@ -207,7 +200,8 @@ impl Session {
     async fn announce(&mut self, offer: &Offer) -> Result<(), Error> {
         let mut sources = Sources::default();
         let sections = offer.sections.iter().filter(|section| section.direction.sends());
-        let tracks: Vec<_> = self.negotiation.sending.iter().map(|(_, cid, _)| cid.clone()).collect();
+        let tracks: Vec<_> =
+            self.negotiation.sending.iter().map(|(_, cid, _)| cid.clone()).collect();
         for (section, cid) in sections.zip(tracks) {
             self.unaccepted.insert(cid.clone());
             let publication = publication(section, sources.next(section.kind));
@@ -367,7 +361,8 @@ impl Session {
         let gone: BTreeSet<TrackSid> = viewer.chosen.difference(&wanted).cloned().collect();
         let new: BTreeSet<TrackSid> = wanted.difference(&viewer.chosen).cloned().collect();
         let (identity, any) = (viewer.identity.clone(), !wanted.is_empty());
-        let published = |sid: &TrackSid| self.roster.values().any(|p| p.publications.contains_key(sid));
+        let published =
+            |sid: &TrackSid| self.roster.values().any(|p| p.publications.contains_key(sid));
         let gone: BTreeSet<TrackSid> = gone.into_iter().filter(published).collect();
         for (tracks, subscribed) in [(gone, false), (new, true)] {
             if tracks.is_empty() {
@@ -384,7 +379,11 @@ impl Session {
         Ok(any)
     }
 
-    async fn patch(&mut self, fragment: Fragment, if_match: Option<&str>) -> Result<Patched, Error> {
+    async fn patch(
+        &mut self,
+        fragment: Fragment,
+        if_match: Option<&str>,
+    ) -> Result<Patched, Error> {
         let restart = fragment.restarts(self.negotiation.ufrag.as_deref());
         match if_match {
             Some("*") => {}
@@ -478,93 +477,4 @@ async fn something_to_watch(
     };
     let roster = roster.into_iter().map(|p| (p.sid.clone(), p)).collect();
     if viewer.choose(&roster).is_empty() { Err(nothing_published()) } else { Ok(()) }
-}
-
-/// What the client sends, by section. Track ids that are missing or used twice are replaced.
-fn sending(offer: &Offer) -> Vec<(Mid, String, MediaKind)> {
-    let mut used = BTreeSet::new();
-    let sections = offer.sections.iter().filter(|section| section.direction.sends());
-    sections
-        .map(|section| {
-            let named = section.track.clone().filter(|track| !used.contains(track));
-            let cid = named.unwrap_or_else(|| format!("section-{}", section.mid));
-            used.insert(cid.clone());
-            (section.mid, cid, section.kind)
-        })
-        .collect()
-}
-
-/// Sources of the sections of an offer: the first of a kind is camera or microphone, the next the screen and its sound.
-#[derive(Default)]
-struct Sources {
-    audio: usize,
-    video: usize,
-}
-
-impl Sources {
-    fn next(&mut self, kind: MediaKind) -> Source {
-        let (count, order) = match kind {
-            MediaKind::Audio => {
-                (&mut self.audio, [Source::Microphone, Source::ScreenShareAudio])
-            }
-            MediaKind::Video => (&mut self.video, [Source::Camera, Source::ScreenShare]),
-        };
-        let source = order.get(*count).copied().unwrap_or_default();
-        *count += 1;
-        source
-    }
-}
-
-fn publication(section: &OfferSection, source: Source) -> Publication {
-    let encoding =
-        |quality| Encoding { quality, width: 0, height: 0, bitrate: Bitrate::ZERO };
-    let encodings = match section.kind {
-        MediaKind::Audio => 0,
-        MediaKind::Video => section.rids.len().max(1),
-    };
-    Publication {
-        sid: TrackSid::from(""),
-        kind: section.kind,
-        source,
-        name: String::new(),
-        muted: false,
-        codec: None,
-        encodings: Quality::ALL.into_iter().take(encodings).map(encoding).collect(),
-        stream: String::new(),
-        stereo: section.stereo && section.kind == MediaKind::Audio,
-        disable_dtx: false,
-        disable_red: false,
-        encryption: 0,
-        audio_features: Vec::new(),
-        backup_codec: None,
-    }
-}
-
-fn nothing_published() -> Error {
-    let code = ErrorCode::NothingPublished;
-    let message = "nobody publishes what this offer could receive".to_owned();
-    Error::Refused(Refusal { code, message, retry: Retry::After(NOTHING_RETRY_AFTER) })
-}
-
-fn precondition_failed() -> Error {
-    let code = ErrorCode::PreconditionFailed;
-    let message = "the entity tag or user name fragment is not of the current ICE session".to_owned();
-    Error::Refused(Refusal { code, message, retry: Retry::Never })
-}
-
-/// Why a session ended before it was up.
-fn left(leave: &Leave) -> Error {
-    let (code, message) = match leave.reason {
-        LeaveReason::ServerShutdown => return Error::Draining,
-        LeaveReason::MediaFailed | LeaveReason::SignalLost => {
-            (ErrorCode::MediaTimeout, "no media connection came up")
-        }
-        LeaveReason::ClientInitiated
-        | LeaveReason::DuplicateIdentity
-        | LeaveReason::Removed
-        | LeaveReason::RoomDeleted
-        | LeaveReason::RoomClosed
-        | LeaveReason::Moved => (ErrorCode::StaleSession, "the session was ended before it was up"),
-    };
-    Error::Refused(Refusal { code, message: message.to_owned(), retry: Retry::Never })
 }

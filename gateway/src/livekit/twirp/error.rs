@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
 use proto::error::{ErrorCode, Retry};
 use serde::Serialize;
 
-use crate::error::Error;
-use crate::node::Refusal;
+use crate::{error::Error, node::Refusal};
 
 /// Longest text of a parser that is repeated in a message.
 const DETAIL_BYTES_MAX: usize = 200;

@@ -1,7 +1,9 @@
 //! Remembers the nonces of recent data messages, so that a back end may safely send one again.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::{Mutex, PoisonError},
+};
 
 use proto::id::RoomName;
 

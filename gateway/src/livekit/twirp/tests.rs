@@ -1,17 +1,23 @@
 use axum::http::StatusCode;
 use livekit_protocol as pb;
 use prost::Message;
-use proto::error::{ErrorCode, Retry};
-use proto::id::RoomName;
-use proto::media::Source;
+use proto::{
+    error::{ErrorCode, Retry},
+    id::RoomName,
+    media::Source,
+};
 use serde_json::{Value, json};
 
-use super::error::{TwirpCode, TwirpError};
-use super::nonce::{NONCES_MAX, Nonces};
-use crate::auth::VideoGrant;
-use crate::error::Error;
-use crate::node::{Answer, Call, Refusal};
-use crate::testing::{self, Calls};
+use super::{
+    error::{TwirpCode, TwirpError},
+    nonce::{NONCES_MAX, Nonces},
+};
+use crate::{
+    auth::VideoGrant,
+    error::Error,
+    node::{Answer, Call, Refusal},
+    testing::{self, Calls},
+};
 
 fn answer(call: &Call) -> Result<Answer, Refusal> {
     let camera = || testing::publication("TR_VC1", Source::Camera);
@@ -80,17 +86,77 @@ async fn every_method_reaches_the_node_and_is_answered_in_json() {
     let api = Api::new().await;
     let token = testing::administrator("a");
     let table = [
-        ("CreateRoom", json!({"name": "a", "emptyTimeout": 7, "max_participants": 3}), "CreateRoom { room: a, settings: RoomSettings { empty_timeout: 7s, departure_timeout: 20s, participants_max: 3, metadata: \"\" } }", "/name", json!("a")),
-        ("ListRooms", json!({"names": ["a"]}), "ListRooms { names: [a] }", "/rooms/0/sid", json!("RM_1")),
+        (
+            "CreateRoom",
+            json!({"name": "a", "emptyTimeout": 7, "max_participants": 3}),
+            "CreateRoom { room: a, settings: RoomSettings { empty_timeout: 7s, departure_timeout: 20s, participants_max: 3, metadata: \"\" } }",
+            "/name",
+            json!("a"),
+        ),
+        (
+            "ListRooms",
+            json!({"names": ["a"]}),
+            "ListRooms { names: [a] }",
+            "/rooms/0/sid",
+            json!("RM_1"),
+        ),
         ("DeleteRoom", json!({"room": "a"}), "DeleteRoom { room: a }", "", json!({})),
-        ("ListParticipants", json!({"room": "a"}), "ListParticipants { room: a }", "/participants/0/tracks/0/sid", json!("TR_VC1")),
-        ("GetParticipant", json!({"room": "a", "identity": "ada"}), "Participant { room: a, identity: ada }", "/capabilities", json!(["CAP_PACKET_TRAILER"])),
-        ("RemoveParticipant", json!({"room": "a", "identity": "ada"}), "RemoveParticipant { room: a, identity: ada }", "", json!({})),
-        ("MutePublishedTrack", json!({"room": "a", "identity": "ada", "trackSid": "TR_VC1", "muted": true}), "MuteTrack { room: a, identity: ada, track: TR_VC1, muted: true }", "/track/source", json!("CAMERA")),
-        ("UpdateParticipant", json!({"room": "a", "identity": "ada", "name": "Ada", "attributes": {"k": ""}}), "UpdateParticipant { room: a, identity: ada, name: Some(\"Ada\"), metadata: None, attributes: {\"k\": \"\"}, permission: None }", "/identity", json!("ada")),
-        ("UpdateSubscriptions", json!({"room": "a", "identity": "ada", "track_sids": ["TR_2"], "subscribe": true, "participantTracks": [{"trackSids": ["TR_1"]}]}), "UpdateSubscriptions { room: a, identity: ada, tracks: {TR_1, TR_2}, subscribed: true }", "", json!({})),
-        ("UpdateRoomMetadata", json!({"room": "a", "metadata": "m"}), "UpdateRoomMetadata { room: a, metadata: \"m\" }", "/sid", json!("RM_1")),
-        ("MoveParticipant", json!({"room": "a", "identity": "ada", "destinationRoom": "elsewhere"}), "MoveParticipant { room: a, identity: ada, destination: elsewhere }", "", json!({})),
+        (
+            "ListParticipants",
+            json!({"room": "a"}),
+            "ListParticipants { room: a }",
+            "/participants/0/tracks/0/sid",
+            json!("TR_VC1"),
+        ),
+        (
+            "GetParticipant",
+            json!({"room": "a", "identity": "ada"}),
+            "Participant { room: a, identity: ada }",
+            "/capabilities",
+            json!(["CAP_PACKET_TRAILER"]),
+        ),
+        (
+            "RemoveParticipant",
+            json!({"room": "a", "identity": "ada"}),
+            "RemoveParticipant { room: a, identity: ada }",
+            "",
+            json!({}),
+        ),
+        (
+            "MutePublishedTrack",
+            json!({"room": "a", "identity": "ada", "trackSid": "TR_VC1", "muted": true}),
+            "MuteTrack { room: a, identity: ada, track: TR_VC1, muted: true }",
+            "/track/source",
+            json!("CAMERA"),
+        ),
+        (
+            "UpdateParticipant",
+            json!({"room": "a", "identity": "ada", "name": "Ada", "attributes": {"k": ""}}),
+            "UpdateParticipant { room: a, identity: ada, name: Some(\"Ada\"), metadata: None, attributes: {\"k\": \"\"}, permission: None }",
+            "/identity",
+            json!("ada"),
+        ),
+        (
+            "UpdateSubscriptions",
+            json!({"room": "a", "identity": "ada", "track_sids": ["TR_2"], "subscribe": true, "participantTracks": [{"trackSids": ["TR_1"]}]}),
+            "UpdateSubscriptions { room: a, identity: ada, tracks: {TR_1, TR_2}, subscribed: true }",
+            "",
+            json!({}),
+        ),
+        (
+            "UpdateRoomMetadata",
+            json!({"room": "a", "metadata": "m"}),
+            "UpdateRoomMetadata { room: a, metadata: \"m\" }",
+            "/sid",
+            json!("RM_1"),
+        ),
+        (
+            "MoveParticipant",
+            json!({"room": "a", "identity": "ada", "destinationRoom": "elsewhere"}),
+            "MoveParticipant { room: a, identity: ada, destination: elsewhere }",
+            "",
+            json!({}),
+        ),
     ];
     for (method, body, call, pointer, expected) in table {
         let (status, answer) = api.json(method, &token, &body).await;
@@ -126,9 +192,21 @@ async fn a_missing_grant_is_named_and_told_as_unauthenticated() {
     let in_a = json!({"room": "a", "identity": "ada"});
     let moved = json!({"room": "a", "identity": "ada", "destinationRoom": "b"});
     let table = [
-        ("CreateRoom", grant(|v| v.room_list = Some(true)), json!({"name": "a"}), "roomCreate", "1006"),
+        (
+            "CreateRoom",
+            grant(|v| v.room_list = Some(true)),
+            json!({"name": "a"}),
+            "roomCreate",
+            "1006",
+        ),
         ("ListRooms", grant(|v| v.room_create = Some(true)), json!({}), "roomList", "1006"),
-        ("DeleteRoom", grant(|v| v.room_admin = Some(true)), json!({"room": "a"}), "roomCreate", "1006"),
+        (
+            "DeleteRoom",
+            grant(|v| v.room_admin = Some(true)),
+            json!({"room": "a"}),
+            "roomCreate",
+            "1006",
+        ),
         ("GetParticipant", grant(|v| v.room_join = Some(true)), in_a.clone(), "roomAdmin", "1006"),
         ("RemoveParticipant", testing::administrator("b"), in_a, "another room", "1007"),
         ("MoveParticipant", grant(|v| v.room_admin = Some(true)), moved, "destinationRoom", "1006"),
@@ -222,7 +300,13 @@ async fn data_is_wrapped_for_clients_and_a_nonce_is_used_once() {
     }
     let calls = api.calls.take();
     assert_eq!(calls.len(), 1, "the second one is the same message");
-    assert!(calls[0].starts_with("SendData { room: a, delivery: Lossy, to: [ada], to_sids: [PA_1], payload: b\""), "{}", calls[0]);
+    assert!(
+        calls[0].starts_with(
+            "SendData { room: a, delivery: Lossy, to: [ada], to_sids: [PA_1], payload: b\""
+        ),
+        "{}",
+        calls[0]
+    );
 }
 
 #[test]

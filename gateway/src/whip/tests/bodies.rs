@@ -2,11 +2,11 @@ use proptest::prelude::*;
 use proto::media::MediaKind;
 
 use super::SENDING;
-use crate::whip::offer::{
-    Direction, Fault, OFFER_BYTES_MAX, SECTIONS_MAX, SdpError, ice_of, parse_offer, restarted,
-};
-use crate::whip::sdpfrag::{
-    CANDIDATES_MAX, FRAGMENT_BYTES_MAX, Fragment, parse_fragment, write_fragment,
+use crate::whip::{
+    offer::{
+        Direction, Fault, OFFER_BYTES_MAX, SECTIONS_MAX, SdpError, ice_of, parse_offer, restarted,
+    },
+    sdpfrag::{CANDIDATES_MAX, FRAGMENT_BYTES_MAX, Fragment, parse_fragment, write_fragment},
 };
 
 #[test]

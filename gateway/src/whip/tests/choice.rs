@@ -26,8 +26,7 @@ fn viewer(audio: usize, video: usize) -> Viewer {
 }
 
 fn choose(viewer: &Viewer, participants: &[Participant]) -> Vec<String> {
-    let roster: BTreeMap<_, _> =
-        participants.iter().map(|p| (p.sid.clone(), p.clone())).collect();
+    let roster: BTreeMap<_, _> = participants.iter().map(|p| (p.sid.clone(), p.clone())).collect();
     viewer.choose(&roster).into_iter().map(|sid| sid.to_string()).collect()
 }
 

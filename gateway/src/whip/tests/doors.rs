@@ -1,3 +1,8 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 use proto::{
     error::{ErrorCode, Retry},
     grant::ParticipantKind,
@@ -7,10 +12,6 @@ use proto::{
     time::LogTime,
 };
 use reqwest::{Client, Method, RequestBuilder, Response};
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{SENDING, receiving};
@@ -127,8 +128,7 @@ async fn problem(response: Response) -> (u16, String) {
     assert_eq!(response.headers()["content-type"], "application/problem+json");
     assert_eq!(response.headers()["access-control-allow-origin"], "*");
     let status = response.status().as_u16();
-    let body: serde_json::Value =
-        serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+    let body: serde_json::Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
     (status, body["name"].as_str().unwrap().to_owned())
 }
 
@@ -177,7 +177,10 @@ async fn a_whip_client_publishes_trickles_restarts_and_ends() {
         a=candidate:2 1 udp 1 192.0.2.1 9 typ host\r\na=end-of-candidates\r\n";
     let patched = stage.patch(&location, &ada, Some(&etag), candidate);
     let Message::Candidate { pc, candidate } = stage.message(&guest).await else { panic!() };
-    assert_eq!((pc, candidate.as_str()), (Pc::Publisher, "candidate:2 1 udp 1 192.0.2.1 9 typ host"));
+    assert_eq!(
+        (pc, candidate.as_str()),
+        (Pc::Publisher, "candidate:2 1 udp 1 192.0.2.1 9 typ host")
+    );
     assert_eq!(patched.await.unwrap().status(), 204);
 
     let restart = "a=ice-ufrag:wxyz\r\na=ice-pwd:9999999999999999999999\r\n";
@@ -261,9 +264,7 @@ async fn what_cannot_be_admitted_is_refused_before_the_node_hears_of_it() {
 async fn a_refused_track_or_offer_refuses_the_session_and_it_leaves() {
     let mut stage = Stage::new().await;
     let ada = testing::joiner("ada", "a");
-    let refusal = |code: ErrorCode| {
-        Refusal { code, message: "no".to_owned(), retry: Retry::Never }
-    };
+    let refusal = |code: ErrorCode| Refusal { code, message: "no".to_owned(), retry: Retry::Never };
 
     let posted = stage.post("/whip/a", &ada, SENDING);
     let guest = stage.join(Vec::new()).await;
