@@ -1,0 +1,134 @@
+// A participant in a page: the unmodified public SDK with its events written down.
+
+import * as sdk from "./livekit-client.esm.mjs";
+
+window.sdk = sdk;
+window.events = [];
+
+const told = (name, detail = {}) => window.events.push({ name, at: performance.now(), ...detail });
+const text = new TextDecoder();
+
+window.connect = async (url, token, { single = true, adaptive = false, dynacast = false, e2ee, ...rest } = {}) => {
+  const options = { singlePeerConnection: single, adaptiveStream: adaptive, dynacast, ...rest.room };
+  if (e2ee) {
+    const keyProvider = new sdk.ExternalE2EEKeyProvider();
+    await keyProvider.setKey(e2ee);
+    options.encryption = { keyProvider, worker: new Worker("livekit-client.e2ee.worker.mjs", { type: "module" }) };
+  }
+  const room = new sdk.Room(options);
+  window.room = room;
+  listen(room);
+  if (e2ee) await room.setE2EEEnabled(true);
+  window.joinBeganAt = performance.now();
+  await room.connect(url, token, { autoSubscribe: true, maxRetries: 1, ...rest.connect });
+};
+
+window.publish = (source) => {
+  const local = window.room.localParticipant;
+  if (source === "microphone") return local.setMicrophoneEnabled(true).then(() => {});
+  const publish = { simulcast: true, videoCodec: "vp8" };
+  return local.setCameraEnabled(true, { resolution: sdk.VideoPresets.h720.resolution }, publish).then(() => {});
+};
+
+function listen(room) {
+  const E = sdk.RoomEvent;
+  room.on(E.TrackSubscribed, (track, publication, participant) => {
+    if (track.source !== "screen_share_audio") document.body.append(track.attach());
+    const video = track.attachedElements[0];
+    if (track.kind === "video" && video?.requestVideoFrameCallback) {
+      video.requestVideoFrameCallback(() => told("firstFrame", { identity: participant.identity }));
+    }
+    told("trackSubscribed", { identity: participant.identity, source: publication.source, sid: publication.trackSid });
+  });
+  room.on(E.TrackUnsubscribed, (track, publication, participant) => {
+    track.detach().forEach((element) => element.remove());
+    told("trackUnsubscribed", { identity: participant.identity, source: publication.source, sid: publication.trackSid });
+  });
+  const person = (participant) => ({ identity: participant?.identity });
+  room.on(E.ParticipantConnected, (p) => told("participantConnected", person(p)));
+  room.on(E.ParticipantDisconnected, (p) => told("participantDisconnected", person(p)));
+  room.on(E.TrackPublished, (t, p) => told("trackPublished", { ...person(p), source: t.source }));
+  room.on(E.TrackUnpublished, (t, p) => told("trackUnpublished", { ...person(p), source: t.source }));
+  room.on(E.LocalTrackUnpublished, (t) => told("localTrackUnpublished", { source: t.source }));
+  room.on(E.TrackMuted, (t, p) => told("trackMuted", { ...person(p), source: t.source }));
+  room.on(E.TrackUnmuted, (t, p) => told("trackUnmuted", { ...person(p), source: t.source }));
+  room.on(E.ParticipantMetadataChanged, (was, p) => told("participantMetadataChanged", { ...person(p), metadata: p.metadata }));
+  room.on(E.ParticipantNameChanged, (name, p) => told("participantNameChanged", { ...person(p), value: name }));
+  room.on(E.ParticipantAttributesChanged, (changed, p) => told("participantAttributesChanged", { ...person(p), changed }));
+  room.on(E.ParticipantPermissionsChanged, (was, p) =>
+    told("participantPermissionsChanged", { ...person(p), canPublish: p.permissions?.canPublish }));
+  room.on(E.RoomMetadataChanged, (metadata) => told("roomMetadataChanged", { metadata }));
+  room.on(E.DataReceived, (data, p, kind, topic) => told("dataReceived", { ...person(p), kind, topic, text: text.decode(data) }));
+  room.on(E.ActiveSpeakersChanged, (speakers) => told("activeSpeakersChanged", { identities: speakers.map((p) => p.identity) }));
+  room.on(E.ConnectionQualityChanged, (quality, p) => told("connectionQualityChanged", { ...person(p), quality }));
+  room.on(E.TrackStreamStateChanged, (t, state, p) => told("trackStreamStateChanged", { ...person(p), state }));
+  room.on(E.TrackSubscriptionPermissionChanged, (t, status, p) => told("trackSubscriptionPermissionChanged", { ...person(p), status }));
+  room.on(E.SignalReconnecting, () => told("signalReconnecting"));
+  room.on(E.Reconnecting, () => told("reconnecting"));
+  room.on(E.Reconnected, () => told("reconnected"));
+  room.on(E.SignalConnected, () => told("signalConnected"));
+  room.on(E.Connected, () => told("connected"));
+  room.on(E.Moved, (name) => told("moved", { value: name }));
+  room.on(E.Disconnected, (reason) => told("disconnected", { reason }));
+  room.on(E.EncryptionError, (error) => told("encryptionError", { text: String(error) }));
+  room.registerTextStreamHandler("stream", async (reader, from) => {
+    told("textStream", { identity: from.identity, text: await reader.readAll() });
+  });
+}
+
+/** What is received, by identity and source. */
+window.received = async () => {
+  const seen = {};
+  for (const participant of window.room?.remoteParticipants.values() ?? []) {
+    const tracks = (seen[participant.identity] = {});
+    for (const publication of participant.trackPublications.values()) {
+      const receiver = publication.track?.receiver;
+      const report = receiver ? [...(await receiver.getStats()).values()] : [];
+      const inbound = report.find((stat) => stat.type === "inbound-rtp") ?? {};
+      tracks[publication.source] = {
+        sid: publication.trackSid,
+        muted: publication.isMuted,
+        subscribed: publication.isSubscribed,
+        frames: inbound.framesDecoded ?? 0,
+        width: inbound.frameWidth ?? 0,
+        height: inbound.frameHeight ?? 0,
+        energy: inbound.totalAudioEnergy ?? 0,
+        level: inbound.audioLevel ?? 0,
+        packets: inbound.packetsReceived ?? 0,
+        lost: inbound.packetsLost ?? 0,
+        freezes: inbound.freezeCount ?? 0,
+      };
+    }
+  }
+  return seen;
+};
+
+/** What the camera's track sends, by rid. */
+window.sent = async () => {
+  const camera = window.room.localParticipant.getTrackPublication("camera");
+  const report = camera?.track?.sender ? [...(await camera.track.sender.getStats()).values()] : [];
+  const layers = report.filter((stat) => stat.type === "outbound-rtp" && stat.kind === "video");
+  return Object.fromEntries(
+    layers.map((stat) => [
+      stat.rid ?? "f",
+      { frames: stat.framesSent ?? 0, width: stat.frameWidth ?? 0, active: stat.active, packets: stat.packetsSent },
+    ]),
+  );
+};
+
+/** The candidate pairs in use: `{protocol, port}` of the node's side. */
+window.routes = async () => {
+  const manager = window.room.engine.pcManager;
+  const routes = [];
+  for (const transport of [manager.publisher, manager.subscriber].filter(Boolean)) {
+    const report = await transport.getStats();
+    for (const stat of report.values()) {
+      if (stat.type !== "candidate-pair" || !stat.nominated || stat.state !== "succeeded") continue;
+      const remote = report.get(stat.remoteCandidateId);
+      routes.push({ protocol: remote?.protocol, port: remote?.port });
+    }
+  }
+  return routes;
+};
+
+window.ready = true;

@@ -1,0 +1,14 @@
+"""Time passing, for what must be sent at a pace. Nothing here waits for others by time."""
+
+import asyncio
+import time
+
+
+async def ticks(hertz):
+    """Yields counts at a steady pace."""
+    began_at = time.monotonic()
+    count = 0
+    while True:
+        yield count
+        count += 1
+        await asyncio.sleep(max(0.0, began_at + count / hertz - time.monotonic()))
