@@ -2,7 +2,7 @@
 
 import { ChatView } from "../chat/view";
 import type { Message } from "../chat/message";
-import { h, isTyping, setText, show } from "../core/dom";
+import { h, isTyping, setAttr, setText, show } from "../core/dom";
 import { setIcon } from "../core/icons";
 import { brand } from "../core/parts";
 import { StatsView } from "../stats/view";
@@ -28,6 +28,7 @@ export class CallView {
   private readonly stats: StatsView;
   private readonly settings: SettingsDialog;
   private readonly count = h("span", { class: "count" });
+  private readonly countButton = h("button", { class: "plain count-button", attrs: { type: "button", title: "People" }, on: { click: () => this.togglePanel("people") } }, this.count);
   private readonly reconnecting = h("p", { class: "banner", attrs: { role: "alert" } }, h("span", { class: "spinner" }), h("span", { text: "Reconnecting…" }));
   private readonly audioButton: HTMLButtonElement;
   private readonly alone: HTMLElement;
@@ -64,6 +65,7 @@ export class CallView {
     this.grid.render(model.tiles);
     this.people.render(model.people);
     setText(this.count, String(model.people.length));
+    setAttr(this.countButton, "aria-label", `${model.people.length} in the room`);
     show(this.reconnecting, model.connection === "reconnecting");
     show(this.sharing, model.sharing);
     show(this.audioButton, model.audioBlocked && model.people.length > 1);
@@ -92,9 +94,8 @@ export class CallView {
   }
 
   private buildHeader(): HTMLElement {
-    const people = h("button", { class: "plain count-button", attrs: { type: "button", "aria-label": "People in the room" }, on: { click: () => this.togglePanel("people") } }, this.count);
-    setIcon(people, "people");
-    return h("header", { class: "call-header" }, brand(), h("h1", { text: this.room, attrs: { title: this.room } }), people, inviteButton(this.room, "quiet"));
+    setIcon(this.countButton, "people");
+    return h("header", { class: "call-header" }, brand(), h("h1", { text: this.room, attrs: { title: this.room } }), this.countButton, inviteButton(this.room, "quiet"));
   }
 
   private buildPanel(): HTMLElement {

@@ -11,7 +11,7 @@ const FOLLOW_PX = 60;
 /** The panel: a log and a field. */
 export class ChatView {
   readonly element: HTMLElement;
-  private readonly log = h("ol", { class: "chat-log", attrs: { role: "log", "aria-live": "polite", "aria-label": "Messages", tabindex: "0" } });
+  private readonly log = h("div", { class: "chat-log", attrs: { role: "log", "aria-live": "polite", "aria-label": "Messages", tabindex: "0" } });
   private readonly empty = h("p", { class: "empty", text: "No messages yet. They go to everybody who is here now, and are kept nowhere." });
   private readonly input: HTMLTextAreaElement;
   private readonly failure = h("p", { class: "chat-failure", attrs: { role: "alert" } });
@@ -88,7 +88,7 @@ function messageItem(message: Message, continued: boolean): HTMLElement {
   const time = h("time", { text: clock(sent), attrs: { datetime: sent.toISOString() } });
   const head = h("div", { class: continued ? "chat-head hidden" : "chat-head" }, h("span", { class: "chat-name", text: message.local ? "You" : message.name }), time);
   const body = h("p", { class: "chat-text" }, ...splitLinks(message.text).map(({ text, href }) => (href === undefined ? document.createTextNode(text) : link(text, href))));
-  const item = h("li", { class: message.local ? "own" : "" }, head, body);
+  const item = h("article", { class: message.local ? "own" : "" }, head, body);
   item.style.setProperty("--hue", String(hue(message.identity)));
   return item;
 }

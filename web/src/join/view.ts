@@ -216,7 +216,7 @@ function joinParts(options: Options) {
   const element = h(
     "div",
     { class: "join" },
-    h("header", { class: "join-header" }, brand(), h("p", { class: "tagline", text: "A room to meet in." })),
+    h("header", { class: "join-header" }, brand(), h("h1", { class: "tagline", text: "A room to meet in." })),
     h("main", { class: "join-main" }, h("section", { class: "join-preview", attrs: { "aria-label": "Preview" } }, preview, hint), form),
     footer(),
   );
