@@ -8,7 +8,7 @@ use axum::{
         ConnectInfo, Request, State,
         ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
     },
-    http::{HeaderMap, header, request::Parts},
+    http::{Extensions, HeaderMap, header, request::Parts},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -180,7 +180,8 @@ struct Visit {
 
 impl Visit {
     fn read(shared: &Shared, parts: &Parts) -> Result<Self, Error> {
-        shared.keeper.join(tokio::time::Instant::now(), address(shared, parts))?;
+        let address = address(shared, &parts.headers, &parts.extensions);
+        shared.keeper.join(tokio::time::Instant::now(), address)?;
         let query = parts.uri.query();
         let claims = shared.authorize(&parts.headers, query)?;
         let agent = user_agent(&parts.headers);
@@ -287,12 +288,12 @@ fn user_agent(headers: &HeaderMap) -> &str {
 }
 
 /// The client's address. A proxy appends the address it saw, so only the last entry can be trusted.
-fn address(shared: &Shared, parts: &Parts) -> IpAddr {
+pub(crate) fn address(shared: &Shared, headers: &HeaderMap, extensions: &Extensions) -> IpAddr {
     let forwarded = || {
-        let value = parts.headers.get_all("x-forwarded-for").iter().next_back()?;
+        let value = headers.get_all("x-forwarded-for").iter().next_back()?;
         value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
     };
-    let direct = || Some(parts.extensions.get::<ConnectInfo<SocketAddr>>()?.ip());
+    let direct = || Some(extensions.get::<ConnectInfo<SocketAddr>>()?.ip());
     let forwarded = if shared.config.behind_proxy { forwarded() } else { None };
     forwarded.or_else(direct).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
