@@ -20,6 +20,9 @@ pub enum Error {
     /// The system refused a thread, a poller or a waker. The operator raises limits.
     #[error("cannot start a media thread")]
     Start(#[source] io::Error),
+    /// No DTLS key and certificate could be made. The operator looks at the system's randomness.
+    #[error("cannot make a certificate")]
+    Certificate,
     /// The configuration names no shard, or shards whose ids are not 0, 1, 2, ...
     #[error("shards must be numbered from 0 without gaps")]
     Numbering,
@@ -76,6 +79,7 @@ impl Error {
             Self::Bind { .. }
             | Self::Start(_)
             | Self::Numbering
+            | Self::Certificate
             | Self::Panicked
             | Self::Transport(_) => ErrorCode::Internal,
             Self::Description(_) => ErrorCode::SdpMalformed,

@@ -1,18 +1,23 @@
 //! Starting the media threads, and talking to them.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
-use mio::{Poll, Token, Waker};
+use mio::{Poll, Waker};
 use proto::id::ShardId;
 use tokio::sync::mpsc;
 
 use crate::api::{Command, Event, ShardConfig};
+use crate::clock::Clock;
 use crate::counters::Counters;
-use crate::driver;
+use crate::driver::{self, Seed};
 use crate::error::Error;
+use crate::link;
+use crate::peer::Shared;
+use crate::tcp::{self, Listener};
+use crate::udp::Udp;
 
 /// Commands that wait for a shard at most. A larger queue hides overload, a smaller one refuses join bursts.
 pub const COMMANDS_MAX: usize = 4096;
@@ -87,35 +92,75 @@ impl ShardHandle {
 ///
 /// # Errors
 /// [`Error::Numbering`] when the shards are not 0, 1, 2, ...; [`Error::Bind`] when an address is taken;
-/// [`Error::Start`] when the system refuses a thread or a poller.
+/// [`Error::Start`] when the system refuses a thread or a poller; [`Error::Certificate`] when no key can be made.
 pub fn start(configs: Vec<ShardConfig>, tcp: Option<SocketAddr>) -> Result<Shards, Error> {
     let numbered = configs.iter().enumerate().all(|(i, c)| usize::from(c.shard.0) == i);
     if configs.is_empty() || !numbered {
         return Err(Error::Numbering);
     }
+    let shared = Shared::make().ok_or(Error::Certificate)?;
+    let listener = tcp.map(Listener::bind).transpose()?;
+    let tcp = listener.as_ref().map(Listener::addr);
     let (events_tx, events) = mpsc::channel(EVENTS_MAX);
+    let (clock, alive) = (Clock::start(), Arc::new(()));
+    let opened = configs.into_iter().map(Opened::open).collect::<Result<Vec<_>, _>>()?;
+    let wakers: Vec<_> = opened.iter().map(|opened| Arc::clone(&opened.waker)).collect();
     let mut shards = Shards { handles: Vec::new(), events, tcp, threads: Vec::new() };
-    for config in configs {
-        let poll = Poll::new().map_err(Error::Start)?;
-        let waker = Arc::new(Waker::new(poll.registry(), Token(0)).map_err(Error::Start)?);
-        let bind = |source| Error::Bind { addr: config.udp, source };
-        let socket = UdpSocket::bind(config.udp).map_err(bind)?;
-        let udp = socket.local_addr().map_err(bind)?;
+    let mut doors = Vec::new();
+    for (opened, links) in opened.into_iter().zip(link::mesh(&wakers)) {
+        let (door, handed) = tcp::door(Arc::clone(&opened.waker));
+        doors.push(door);
         let (queue, commands) = sync_channel(COMMANDS_MAX);
+        let shard = opened.config.shard;
         let counters = Arc::new(Counters::default());
         shards.handles.push(ShardHandle {
-            shard: config.shard,
-            udp,
+            shard,
+            udp: opened.udp_addr,
             counters: Arc::clone(&counters),
             queue,
-            waker,
+            waker: opened.waker,
         });
-        let events = events_tx.clone();
+        let seed = Seed {
+            config: opened.config,
+            poll: opened.poll,
+            udp: opened.udp,
+            udp_addr: opened.udp_addr,
+            tcp_addr: tcp,
+            counters,
+            commands,
+            handed,
+            events: events_tx.clone(),
+            links,
+            clock,
+            shared: shared.clone(),
+            alive: Arc::clone(&alive),
+        };
         let thread = std::thread::Builder::new()
-            .name(format!("shard-{}", config.shard.0))
-            .spawn(move || driver::run(poll, &commands, &events))
+            .name(format!("shard-{}", shard.0))
+            .spawn(move || driver::run(seed))
             .map_err(Error::Start)?;
         shards.threads.push(thread);
     }
+    if let Some(listener) = listener {
+        shards.threads.push(listener.start(doors, clock, Arc::downgrade(&alive))?);
+    }
     Ok(shards)
+}
+
+/// What a shard needs before any thread runs.
+struct Opened {
+    config: ShardConfig,
+    poll: Poll,
+    waker: Arc<Waker>,
+    udp: Udp,
+    udp_addr: SocketAddr,
+}
+
+impl Opened {
+    fn open(config: ShardConfig) -> Result<Self, Error> {
+        let poll = Poll::new().map_err(Error::Start)?;
+        let waker = Arc::new(Waker::new(poll.registry(), driver::WAKE).map_err(Error::Start)?);
+        let (udp, udp_addr) = driver::bind(config.udp)?;
+        Ok(Self { config, poll, waker, udp, udp_addr })
+    }
 }

@@ -28,9 +28,21 @@
 pub mod api;
 mod clock;
 pub mod counters;
+mod demux;
 mod driver;
 mod error;
+mod events;
+pub mod framing;
 mod handle;
+mod link;
+pub mod packet;
+mod peer;
+pub mod sdp;
+pub mod stun;
+mod tcp;
+mod timers;
+mod udp;
+pub mod ufrag;
 
 pub use error::Error;
 pub use handle::{COMMANDS_MAX, EVENTS_MAX, Events, Overloaded, ShardHandle, Shards, start};

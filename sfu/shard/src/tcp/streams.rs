@@ -1,0 +1,166 @@
+//! The shard's end of ICE-TCP connections: frames in, frames out, all bounded.
+
+use std::collections::HashMap;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::SocketAddr;
+
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+use slab::Slab;
+
+use super::Handed;
+use crate::counters::{Counters, Drop};
+use crate::framing;
+
+/// Connections of one shard at most.
+const STREAMS_MAX: usize = 4096;
+
+/// Bytes waiting to be written to one connection at most; media beyond it is dropped, as on a full socket.
+const BACKLOG_BYTES_MAX: usize = 512 * 1024;
+
+/// Bytes read from one connection in one go, so that one cannot starve the others.
+const READ_BYTES_MAX: usize = 256 * 1024;
+
+struct Stream {
+    io: TcpStream,
+    remote: SocketAddr,
+    received: Vec<u8>,
+    backlog: Vec<u8>,
+}
+
+/// The connections of a shard.
+#[derive(Default)]
+pub(crate) struct Streams {
+    streams: Slab<Stream>,
+    by_remote: HashMap<SocketAddr, usize>,
+    first_token: usize,
+}
+
+impl Streams {
+    /// No connections; the poller's tokens from `first_token` on are used.
+    pub(crate) fn new(first_token: usize) -> Self {
+        Self { first_token, ..Self::default() }
+    }
+
+    /// Takes a connection over. Its first bytes are read with the next [`Self::receive`] of the returned token.
+    pub(crate) fn take(&mut self, handed: Handed, registry: &Registry, counters: &Counters) -> Option<usize> {
+        let remote = handed.stream.peer_addr().ok();
+        let (Some(remote), true) = (remote, self.streams.len() < STREAMS_MAX) else {
+            counters.drop_one(Drop::Tcp);
+            return None;
+        };
+        let mut io = TcpStream::from_std(handed.stream);
+        let entry = self.streams.vacant_entry();
+        let key = entry.key();
+        let token = Token(self.first_token + key);
+        if registry.register(&mut io, token, Interest::READABLE | Interest::WRITABLE).is_err() {
+            counters.drop_one(Drop::Tcp);
+            return None;
+        }
+        entry.insert(Stream { io, remote, received: handed.bytes, backlog: Vec::new() });
+        self.by_remote.insert(remote, key);
+        Some(token.0)
+    }
+
+    /// Reads what came on a connection and hands each datagram on, with where it came from.
+    pub(crate) fn receive(
+        &mut self,
+        token: usize,
+        counters: &Counters,
+        mut each: impl FnMut(SocketAddr, Vec<u8>),
+    ) {
+        let key = token.wrapping_sub(self.first_token);
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        let open = stream.read();
+        let remote = stream.remote;
+        let received = std::mem::take(&mut stream.received);
+        let mut rest = received.as_slice();
+        let framed = loop {
+            match framing::split(rest) {
+                Ok(Some((frame, next))) => {
+                    counters.received.add(1, frame.len() as u64);
+                    each(remote, frame.to_vec());
+                    rest = next;
+                }
+                Ok(None) => break true,
+                Err(_) => break false,
+            }
+        };
+        stream.received.extend_from_slice(rest);
+        if !open || !framed {
+            self.close(key);
+        }
+    }
+
+    /// Writes a datagram to the connection with this remote address.
+    pub(crate) fn send(&mut self, remote: SocketAddr, datagram: &[u8], counters: &Counters) {
+        let key = self.by_remote.get(&remote).copied();
+        let stream = key.and_then(|key| self.streams.get_mut(key));
+        let (Some(stream), Some(header)) = (stream, framing::header(datagram.len())) else {
+            counters.drop_one(Drop::Tcp);
+            return;
+        };
+        if stream.backlog.len() + datagram.len() > BACKLOG_BYTES_MAX {
+            counters.drop_one(Drop::Tcp);
+            return;
+        }
+        counters.sent.add(1, datagram.len() as u64);
+        stream.backlog.extend_from_slice(&header);
+        stream.backlog.extend_from_slice(datagram);
+    }
+
+    /// Writes backlogs of all connections that wait; cheap when none does.
+    pub(crate) fn flush(&mut self) {
+        let mut closed = Vec::new();
+        for (key, stream) in &mut self.streams {
+            if !stream.write() {
+                closed.push(key);
+            }
+        }
+        closed.into_iter().for_each(|key| self.close(key));
+    }
+
+    fn close(&mut self, key: usize) {
+        let Some(stream) = self.streams.try_remove(key) else { return };
+        if self.by_remote.get(&stream.remote) == Some(&key) {
+            self.by_remote.remove(&stream.remote);
+        }
+    }
+}
+
+impl Stream {
+    /// Reads until nothing waits; `false` when the connection has ended.
+    fn read(&mut self) -> bool {
+        let mut buffer = [0; 16 * 1024];
+        let limit = self.received.len() + READ_BYTES_MAX;
+        while self.received.len() < limit {
+            match self.io.read(&mut buffer) {
+                Ok(0) => return false,
+                Ok(len) => self.received.extend_from_slice(buffer.get(..len).unwrap_or(&[])),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    /// Writes as much as goes; `false` when the connection has ended.
+    fn write(&mut self) -> bool {
+        let mut written = 0;
+        let open = loop {
+            let Some(rest) = self.backlog.get(written..).filter(|rest| !rest.is_empty()) else {
+                break true;
+            };
+            match self.io.write(rest) {
+                Ok(0) => break false,
+                Ok(len) => written += len,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break true,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => break false,
+            }
+        };
+        self.backlog.drain(..written);
+        open
+    }
+}
