@@ -10,7 +10,7 @@ use axum::{
     response::Response,
 };
 use tokio::net::TcpListener;
-use tower_http::cors::{Any, CorsLayer};
+use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 use crate::{
     Config, Shared,
@@ -84,11 +84,12 @@ impl Gateway {
 }
 
 /// Any origin: tokens, not cookies, give rights here. The layer is outermost, so errors carry the headers too.
+/// Headers are mirrored, because `*` does not cover `Authorization` (Fetch standard, CORS protocol).
 fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
         .allow_methods(Any)
-        .allow_headers(Any)
+        .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(Any)
         .max_age(CORS_AGE_MAX)
 }

@@ -151,3 +151,20 @@ async fn wishes_that_cannot_be_granted_are_refused() {
         assert_eq!(body["name"], name);
     }
 }
+
+#[tokio::test]
+async fn pages_of_other_origins_may_send_tokens() {
+    let served = testing::serve(testing::config()).await;
+    let request = Client::new().request(Method::OPTIONS, format!("{}/whip/a", served.url));
+    let request = request
+        .header("origin", "https://elsewhere.example")
+        .header("access-control-request-method", "PATCH")
+        .header("access-control-request-headers", "authorization,content-type,if-match");
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let headers = response.headers();
+    // `*` would not cover `Authorization`.
+    let allowed = headers["access-control-allow-headers"].to_str().unwrap();
+    assert_eq!(allowed, "authorization,content-type,if-match");
+    assert_eq!(headers["access-control-allow-methods"], "*");
+}

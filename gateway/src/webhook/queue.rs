@@ -59,7 +59,7 @@ pub(super) struct Queues {
 impl Queues {
     pub(super) fn push(&self, url: usize, room: &RoomName, mut item: Item) -> Push {
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = table.total >= QUEUED_TOTAL_MAX;
+        let full = table.total >= QUEUED_TOTAL_MAX || table.queues.len() > QUEUED_TOTAL_MAX;
         let key = (url, room.clone());
         let Some(queue) = table.queues.get_mut(&key) else {
             if full {

@@ -90,7 +90,7 @@ async fn an_event_is_signed_over_its_body_as_receivers_check_it() {
     let mut back_end = BackEnd::new(&[]).await;
     let webhooks = webhooks(&[&back_end.url]);
     let mut ada = testing::participant("ada", &[("TR_VC1", Source::Camera)]);
-    ada.capabilities = vec![4711];
+    ada.client.capabilities = vec![4711];
     let camera = testing::publication("TR_VC1", Source::Camera);
     let room = testing::room("a");
     webhooks.notify(WebhookKind::TrackPublished, &room, Some(&ada), Some(&camera));

@@ -16,12 +16,12 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Router,
     body::to_bytes,
-    extract::{ConnectInfo, Path, Query, Request, State},
+    extract::{Path, Query, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::map_response,
     response::{IntoResponse, Response},
@@ -42,7 +42,9 @@ use self::{
     session::{Command, Opened, Patch, Patched, Session, Wish},
     table::{Handle, Table},
 };
-use crate::{Shared, auth::Claims, error::Error, node::Refusal, shared::token_of};
+use crate::{
+    Shared, auth::Claims, error::Error, livekit::join, node::Refusal, shared::token_of,
+};
 
 /// The media type of offers and answers.
 const SDP: &str = "application/sdp";
@@ -168,9 +170,8 @@ impl Doors {
         if self.shared.draining() {
             return Err(Error::Draining);
         }
-        if let Some(ConnectInfo(address)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
-            self.shared.keeper.join(Instant::now(), address.ip())?;
-        }
+        let address = join::address(&self.shared, request.headers(), request.extensions());
+        self.shared.keeper.join(Instant::now(), address)?;
         let claims = self.shared.authorize(request.headers(), request.uri().query())?;
         let (room, identity) = entitled(&claims, door, &room)?;
         media_type(request.headers(), SDP)?;

@@ -99,8 +99,12 @@ pub(super) struct Session {
     negotiation: Negotiation,
     /// Announced tracks the node has not accepted yet.
     unaccepted: BTreeSet<String>,
+    /// Tracks the node accepted.
+    published: BTreeSet<TrackSid>,
     viewer: Option<Viewer>,
     roster: BTreeMap<ParticipantSid, Participant>,
+    /// Nothing of it is left, so it should end.
+    done: bool,
     /// The node ended it.
     over: bool,
 }
@@ -177,8 +181,10 @@ impl Session {
             events,
             negotiation,
             unaccepted: BTreeSet::new(),
+            published: BTreeSet::new(),
             viewer,
             roster: others.into_iter().map(|other| (other.sid.clone(), other)).collect(),
+            done: false,
             over: false,
         })
     }
@@ -256,7 +262,7 @@ impl Session {
 
     /// Follows events and requests until either ends the session.
     async fn serve(&mut self, commands: &mut mpsc::Receiver<Command>) {
-        while !self.over {
+        while !self.over && !self.done {
             tokio::select! {
                 event = self.events.recv() => match event {
                     None => self.over = true,
@@ -283,8 +289,14 @@ impl Session {
 
     fn on_event(&mut self, event: SessionEvent) {
         match event {
-            SessionEvent::Published { cid, .. } => {
+            SessionEvent::Published { cid, publication } => {
                 self.unaccepted.remove(&cid);
+                self.published.insert(publication.sid);
+            }
+            SessionEvent::Unpublished { track } => {
+                self.published.remove(&track);
+                // The dialect cannot say that a track ended, only that everything did.
+                self.done |= self.published.is_empty() && self.viewer.is_none();
             }
             SessionEvent::PublishRefused { cid, refusal } => {
                 tracing::info!(participant = %self.sid, cid, code = %refusal.code, "track refused");
@@ -322,7 +334,6 @@ impl Session {
             | SessionEvent::Offer { .. }
             | SessionEvent::SectionsNeeded { .. }
             | SessionEvent::NegotiationRefused { .. }
-            | SessionEvent::Unpublished { .. }
             | SessionEvent::Muted { .. }
             | SessionEvent::Room(_)
             | SessionEvent::Permission(_)

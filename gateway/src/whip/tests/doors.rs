@@ -8,7 +8,7 @@ use proto::{
     grant::ParticipantKind,
     id::{Identity, ParticipantSid, TrackSid},
     media::{MediaKind, Mid, Quality, Source},
-    room::{LeaveReason, Participant, ParticipantState},
+    room::{LeaveReason, Participant, ParticipantState, Publication},
     time::LogTime,
 };
 use reqwest::{Client, Method, RequestBuilder, Response};
@@ -108,8 +108,9 @@ impl Stage {
         let guest = self.join(Vec::new()).await;
         for _ in 0..2 {
             let Message::Publish(intent) = self.message(&guest).await else { panic!("no track") };
-            let publication = intent.publication.clone();
-            guest.tell(SessionEvent::Published { cid: intent.cid.clone(), publication }).await;
+            let sid = TrackSid::from(format!("TR_{}", intent.cid));
+            let publication = Publication { sid, ..intent.publication };
+            guest.tell(SessionEvent::Published { cid: intent.cid, publication }).await;
         }
         let Message::Offer { request, .. } = self.message(&guest).await else { panic!("no offer") };
         guest.answer(request).await;
@@ -326,6 +327,17 @@ async fn a_session_that_the_node_ends_is_gone() {
     let patched = stage.patch(&location, &ada, None, "a=end-of-candidates").await.unwrap();
     assert_eq!(problem(patched).await, (404, "NotFound".to_owned()));
     assert!(stage.requests.try_recv().is_err(), "the node already knows");
+}
+
+#[tokio::test]
+async fn a_whip_session_without_any_track_left_ends() {
+    let mut stage = Stage::new().await;
+    let (guest, _) = stage.publish(&testing::joiner("ada", "a")).await;
+    for track in ["TR_sound", "TR_section-1"] {
+        guest.tell(SessionEvent::Unpublished { track: TrackSid::from(track) }).await;
+    }
+    assert!(matches!(stage.message(&guest).await, Message::Leave { .. }));
+    guest.join.events.closed().await;
 }
 
 #[tokio::test]
