@@ -142,8 +142,7 @@ pub(crate) fn participant(identity: &str, tracks: &[(&str, Source)]) -> Particip
         version: 1,
         node: NodeId(0),
         auto_subscribe: true,
-        client_protocol: 2,
-        capabilities: Vec::new(),
+        client: proto::room::model::ClientTraits { protocol: 2, capabilities: Vec::new() },
         publications: tracks
             .iter()
             .map(|(sid, source)| (TrackSid::from(*sid), publication(sid, *source)))

@@ -46,7 +46,8 @@ impl Permission {
     /// Whether a track from `source` may be published.
     #[must_use]
     pub fn allows_source(&self, source: Source) -> bool {
-        self.can_publish && (self.publish_sources.is_empty() || self.publish_sources.contains(&source))
+        self.can_publish
+            && (self.publish_sources.is_empty() || self.publish_sources.contains(&source))
     }
 }
 

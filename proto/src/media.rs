@@ -110,9 +110,9 @@ impl Codec {
     #[must_use]
     pub fn from_mime(mime: &str) -> Option<Self> {
         let name = mime.rsplit('/').next().unwrap_or(mime);
-        [Self::Opus, Self::OpusRed, Self::Vp8, Self::Vp9, Self::H264, Self::Av1]
-            .into_iter()
-            .find(|codec| codec.mime().rsplit('/').next().is_some_and(|n| n.eq_ignore_ascii_case(name)))
+        [Self::Opus, Self::OpusRed, Self::Vp8, Self::Vp9, Self::H264, Self::Av1].into_iter().find(
+            |codec| codec.mime().rsplit('/').next().is_some_and(|n| n.eq_ignore_ascii_case(name)),
+        )
     }
 }
 
@@ -169,8 +169,8 @@ macro_rules! short_text {
             #[must_use]
             pub fn new(text: &str) -> Option<Self> {
                 let mut bytes = [0; $len];
-                let fits = (1..=$len).contains(&text.len())
-                    && text.bytes().all(|b| b.is_ascii_graphic());
+                let fits =
+                    (1..=$len).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
                 bytes.get_mut(..text.len()).filter(|_| fits)?.copy_from_slice(text.as_bytes());
                 Some(Self(bytes))
             }

@@ -68,7 +68,7 @@ pub(crate) fn check_participant(newcomer: &Participant) -> Result<(), Reject> {
     check_label(&newcomer.name)?;
     check_metadata(&newcomer.metadata)?;
     check_attributes(&newcomer.attributes)?;
-    check_list(newcomer.capabilities.len(), OPAQUE_NUMBERS_MAX)?;
+    check_list(newcomer.client.capabilities.len(), OPAQUE_NUMBERS_MAX)?;
     check_audience(&newcomer.audience)
 }
 

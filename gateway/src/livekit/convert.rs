@@ -4,9 +4,7 @@ use livekit_protocol as pb;
 use proto::{
     grant::{ParticipantKind, Permission},
     media::{Codec, ConnectionQuality, Delivery, Encoding, MediaKind, Quality, Source},
-    room::{
-        LeaveReason, Participant, ParticipantState, Publication, Room,
-    },
+    room::{LeaveReason, Participant, ParticipantState, Publication, Room},
     unit::Bitrate,
 };
 
@@ -44,8 +42,8 @@ pub(crate) fn participant_info(participant: &Participant) -> pb::ParticipantInfo
         is_publisher: !participant.publications.is_empty(),
         kind: participant_kind(participant.kind).into(),
         attributes: participant.attributes.clone().into_iter().collect(),
-        client_protocol: participant.client_protocol,
-        capabilities: participant.capabilities.clone(),
+        client_protocol: participant.client.protocol,
+        capabilities: participant.client.capabilities.clone(),
         ..pb::ParticipantInfo::default()
     }
 }

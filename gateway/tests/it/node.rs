@@ -119,8 +119,10 @@ fn participant(sid: &ParticipantSid, join: &Join) -> Participant {
         version: 1,
         node: NodeId(0),
         auto_subscribe: join.auto_subscribe,
-        client_protocol: join.client_protocol,
-        capabilities: join.capabilities.clone(),
+        client: proto::room::model::ClientTraits {
+            protocol: join.client_protocol,
+            capabilities: join.capabilities.clone(),
+        },
         publications: BTreeMap::new(),
         audience: Audience::All,
     }

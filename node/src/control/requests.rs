@@ -52,8 +52,10 @@ impl<R: Replica> Control<R> {
             version: 0,
             node: NodeId::default(),
             auto_subscribe: join.auto_subscribe,
-            client_protocol: join.client_protocol,
-            capabilities: join.capabilities.clone(),
+            client: proto::room::model::ClientTraits {
+                protocol: join.client_protocol,
+                capabilities: join.capabilities.clone(),
+            },
             publications: std::collections::BTreeMap::new(),
             audience: Audience::All,
         };

@@ -108,10 +108,8 @@ pub struct Participant {
     pub node: NodeId,
     /// Whether new tracks of others are subscribed by themselves.
     pub auto_subscribe: bool,
-    /// Version of the client-to-client protocol its client speaks; opaque here.
-    pub client_protocol: i32,
-    /// Capabilities its client announced to others; opaque here.
-    pub capabilities: Vec<i32>,
+    /// What its client can do with other clients.
+    pub client: ClientTraits,
     /// Its publications.
     pub publications: BTreeMap<TrackSid, Publication>,
     /// Who may subscribe to its publications.
@@ -168,6 +166,15 @@ pub enum TrackAccess {
     All,
     /// Only these.
     Only(BTreeSet<TrackSid>),
+}
+
+/// What a participant's client announced to other clients. Opaque here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientTraits {
+    /// Version of the client-to-client protocol.
+    pub protocol: i32,
+    /// Capabilities, by the client's numbers.
+    pub capabilities: Vec<i32>,
 }
 
 impl Audience {

@@ -98,7 +98,7 @@ fn wishes_and_audiences_are_bounded() {
 fn opaque_numbers_are_bounded() {
     let mut rooms = Rooms::new();
     let mut ada = participant("ada", "PA_ada");
-    ada.capabilities = vec![0; OPAQUE_NUMBERS_MAX + 1];
+    ada.client.capabilities = vec![0; OPAQUE_NUMBERS_MAX + 1];
     let verdict =
         Err(Reject::ListTooLong { entries: OPAQUE_NUMBERS_MAX + 1, limit: OPAQUE_NUMBERS_MAX });
     assert_eq!(apply(&mut rooms, join(ada)), verdict);

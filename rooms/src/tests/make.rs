@@ -27,8 +27,7 @@ pub(super) fn participant(identity: &str, sid: &str) -> Participant {
         version: 0,
         node: NodeId(0),
         auto_subscribe: true,
-        client_protocol: 0,
-        capabilities: Vec::new(),
+        client: proto::room::model::ClientTraits::default(),
         publications: BTreeMap::new(),
         audience: Audience::All,
     }

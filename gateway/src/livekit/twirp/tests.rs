@@ -24,7 +24,7 @@ fn answer(call: &Call) -> Result<Answer, Refusal> {
     let ada = || {
         let mut ada = testing::participant("ada", &[("TR_VC1", Source::Camera)]);
         // A client announced something newer than we know.
-        ada.capabilities = vec![1, 4711];
+        ada.client.capabilities = vec![1, 4711];
         ada
     };
     Ok(match call {
