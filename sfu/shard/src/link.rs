@@ -89,7 +89,8 @@ fn push(
     (out, into): (Producer<Message>, Consumer<Message>),
 ) {
     let shard = u8::try_from(other).map(ShardId);
-    let (Some(links), Some(waker), Ok(shard)) = (ends.get_mut(own), wakers.get(other), shard) else {
+    let (Some(links), Some(waker), Ok(shard)) = (ends.get_mut(own), wakers.get(other), shard)
+    else {
         return;
     };
     links.push(Link { shard, out, into, waker: Arc::clone(waker), woken: true });

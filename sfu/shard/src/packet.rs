@@ -130,7 +130,11 @@ pub fn parse_vp9(payload: &[u8]) -> Option<Vp9> {
 
 /// Copies a VP9 payload with a new picture id and TL0PICIDX; `None` when it lacks a field or the width differs.
 #[must_use]
-pub fn rewrite_vp9(payload: &[u8], picture_id: Option<PictureId>, tl0: Option<u8>) -> Option<Vec<u8>> {
+pub fn rewrite_vp9(
+    payload: &[u8],
+    picture_id: Option<PictureId>,
+    tl0: Option<u8>,
+) -> Option<Vec<u8>> {
     let layout = vp9_layout(payload)?;
     let mut copy = payload.to_vec();
     match (picture_id, layout.picture_id_at, layout.vp9.picture_id) {

@@ -236,9 +236,7 @@ pub fn replace_credentials(sdp: &str, old: &Credentials, new: &Credentials) -> S
 /// Whether a name may stand in `a=msid` (RFC 8830: 1 to 64 token characters).
 #[must_use]
 pub fn is_msid_name(name: &str) -> bool {
-    let token = |byte: u8| {
-        matches!(byte, 0x21 | 0x23..=0x27 | 0x2a | 0x2b | 0x2d | 0x2e | 0x30..=0x39 | 0x41..=0x5a | 0x5e..=0x7e)
-    };
+    let token = |byte: u8| matches!(byte, 0x21 | 0x23..=0x27 | 0x2a | 0x2b | 0x2d | 0x2e | 0x30..=0x39 | 0x41..=0x5a | 0x5e..=0x7e);
     (1..=64).contains(&name.len()) && name.bytes().all(token)
 }
 

@@ -45,7 +45,13 @@ pub(crate) struct Outbox {
 
 impl Outbox {
     /// Appends a datagram.
-    pub(crate) fn push(&mut self, tcp: bool, source: SocketAddr, destination: SocketAddr, datagram: &[u8]) {
+    pub(crate) fn push(
+        &mut self,
+        tcp: bool,
+        source: SocketAddr,
+        destination: SocketAddr,
+        datagram: &[u8],
+    ) {
         self.bytes.extend_from_slice(datagram);
         self.segments.push(Segment { destination, source, tcp, len: datagram.len() });
     }
@@ -195,7 +201,8 @@ impl Udp {
     /// Sends everything in the outbox that goes over UDP, in runs.
     pub(crate) fn send(&self, outbox: &Outbox, counters: &Counters) {
         let (mut first, mut at) = (0, 0);
-        while let Some(run) = outbox.run(first, self.state.max_gso_segments().min(RUN_SEGMENTS_MAX)) {
+        while let Some(run) = outbox.run(first, self.state.max_gso_segments().min(RUN_SEGMENTS_MAX))
+        {
             let contents = outbox.bytes.get(at..at + run.bytes).unwrap_or(&[]);
             let count = run.end - first;
             (first, at) = (run.end, at + run.bytes);

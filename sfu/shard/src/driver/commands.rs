@@ -51,7 +51,9 @@ impl Shard {
                 }
             }
             Command::View { peer, track, settings } => self.view(peer, track, settings),
-            Command::Send { peers, delivery, payload } => self.send_data(&peers, delivery, &payload),
+            Command::Send { peers, delivery, payload } => {
+                self.send_data(&peers, delivery, &payload)
+            }
             Command::LimitBandwidth { peer, limit } => {
                 if let Some(index) = self.peer_index(peer) {
                     if let Some(peer) = self.peers.get_mut(index) {

@@ -10,8 +10,8 @@ use sfu_core::output::{Forward, Output};
 use super::state::{Origin, Shard};
 use crate::api::{Event, SpeakerChange};
 use crate::counters::Drop;
-use crate::link::Message;
 use crate::error::Error;
+use crate::link::Message;
 
 /// What was written to one subscriber and not sent yet.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +64,9 @@ impl Shard {
     }
 
     fn forward(&mut self, forward: &Forward, connection: usize, written: &mut Option<Written>) {
-        let Some(source) = self.media.burst.packets.get(usize::from(forward.packet)) else { return };
+        let Some(source) = self.media.burst.packets.get(usize::from(forward.packet)) else {
+            return;
+        };
         let slot = self.media.slots.get_mut(forward.slot.0 as usize);
         let (Some(slot), Some(target)) = (slot, self.connections.get_mut(connection)) else {
             return self.counters.drop_one(Drop::NoSection);

@@ -188,7 +188,8 @@ impl Shard {
             return self.event(Event::Refused { peer: id, request: None, error });
         };
         let now = self.now.us;
-        let taken = self.with(slot, |connection, sink| Ok(connection.accept_answer(sdp, now, sink)));
+        let taken =
+            self.with(slot, |connection, sink| Ok(connection.accept_answer(sdp, now, sink)));
         match taken {
             Some(Ok(early)) => {
                 for held in early {

@@ -56,7 +56,12 @@ pub(crate) struct Seat {
 impl Seat {
     /// The candidate that a packet came in on: the one it was addressed to, else the first of its family, because
     /// an announced address may be translated on the way.
-    pub(crate) fn local(&self, tcp: bool, source: SocketAddr, local_ip: Option<IpAddr>) -> Option<SocketAddr> {
+    pub(crate) fn local(
+        &self,
+        tcp: bool,
+        source: SocketAddr,
+        local_ip: Option<IpAddr>,
+    ) -> Option<SocketAddr> {
         let candidates = if tcp { &self.tcp } else { &self.udp };
         let exact = candidates.iter().find(|candidate| Some(candidate.ip()) == local_ip);
         let family = || candidates.iter().find(|c| c.is_ipv4() == source.is_ipv4());
@@ -109,7 +114,8 @@ impl Seat {
             add(&mut rtc, Candidate::host(*addr, "udp").ok(), *addr);
         }
         for addr in &self.tcp {
-            let candidate = Candidate::builder().tcp().host(*addr).tcptype(TcpType::Passive).build();
+            let candidate =
+                Candidate::builder().tcp().host(*addr).tcptype(TcpType::Passive).build();
             add(&mut rtc, candidate.ok(), *addr);
         }
         rtc

@@ -125,7 +125,14 @@ struct Totals {
 }
 
 impl Connection {
-    pub(crate) fn new(seat: &Seat, slot: usize, owner: usize, pc: Pc, config: &PeerConfig, now: Now) -> Self {
+    pub(crate) fn new(
+        seat: &Seat,
+        slot: usize,
+        owner: usize,
+        pc: Pc,
+        config: &PeerConfig,
+        now: Now,
+    ) -> Self {
         let credentials = seat.credentials(slot, 0);
         Self {
             rtc: seat.build(&config.codecs, &credentials, now.std),
@@ -267,7 +274,11 @@ impl Connection {
     }
 
     /// A packet the library stumbles over must not end the connection: anybody can send one.
-    fn survive(&mut self, result: Result<(), str0m::RtcError>, counters: &Counters) -> Result<(), Error> {
+    fn survive(
+        &mut self,
+        result: Result<(), str0m::RtcError>,
+        counters: &Counters,
+    ) -> Result<(), Error> {
         match result {
             Ok(()) => {
                 self.link.errors = 0;
@@ -292,7 +303,12 @@ impl Connection {
                 Ok(Output::Timeout(at)) => return Ok(at),
                 Ok(Output::Transmit(transmit)) => {
                     let tcp = transmit.proto != Protocol::Udp;
-                    sink.outbox.push(tcp, transmit.source, transmit.destination, &transmit.contents);
+                    sink.outbox.push(
+                        tcp,
+                        transmit.source,
+                        transmit.destination,
+                        &transmit.contents,
+                    );
                 }
                 Ok(Output::Event(event)) => self.on_event(event, sink),
                 Err(error) => self.survive(Err(error), sink.counters)?,
@@ -403,7 +419,12 @@ impl Connection {
     }
 
     /// Sends a data message, or queues it.
-    pub(crate) fn send(&mut self, delivery: Delivery, payload: &Payload, sink: &mut Sink<'_>) -> Result<(), Error> {
+    pub(crate) fn send(
+        &mut self,
+        delivery: Delivery,
+        payload: &Payload,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Error> {
         self.channels.send(&mut self.rtc, delivery, payload, sink.counters);
         self.flush(sink)
     }
@@ -465,7 +486,12 @@ impl Connection {
     }
 
     /// Tells the estimator what to aim at.
-    pub(crate) fn aim(&mut self, minimum: Bitrate, desired: Bitrate, sink: &mut Sink<'_>) -> Result<(), Error> {
+    pub(crate) fn aim(
+        &mut self,
+        minimum: Bitrate,
+        desired: Bitrate,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Error> {
         let rate = |rate: Bitrate| str0m::bwe::Bitrate::bps(rate.as_bps());
         self.rtc.bwe().set_bitrate(rate(minimum), rate(desired));
         self.flush(sink)

@@ -48,7 +48,13 @@ pub(super) fn configs() -> [ChannelConfig; 3] {
 
 impl Channels {
     /// A channel opened; the first of its label counts.
-    pub(super) fn on_open(&mut self, id: ChannelId, label: &str, rtc: &mut Rtc, counters: &Counters) {
+    pub(super) fn on_open(
+        &mut self,
+        id: ChannelId,
+        label: &str,
+        rtc: &mut Rtc,
+        counters: &Counters,
+    ) {
         let place = match label {
             RELIABLE => &mut self.reliable,
             LOSSY => &mut self.lossy,
@@ -83,7 +89,13 @@ impl Channels {
     }
 
     /// Sends a message, or queues it when it is reliable.
-    pub(super) fn send(&mut self, rtc: &mut Rtc, delivery: Delivery, payload: &Payload, counters: &Counters) {
+    pub(super) fn send(
+        &mut self,
+        rtc: &mut Rtc,
+        delivery: Delivery,
+        payload: &Payload,
+        counters: &Counters,
+    ) {
         match delivery {
             Delivery::Lossy => {
                 if !self.lossy.is_some_and(|id| write(rtc, id, payload) == Written::Yes) {

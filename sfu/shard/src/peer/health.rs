@@ -52,7 +52,11 @@ impl Meter {
     }
 
     /// Returns quality and score when the quality changed since the last time.
-    pub(crate) fn judge(&mut self, now: Instant, heard_at: Instant) -> Option<(ConnectionQuality, f32)> {
+    pub(crate) fn judge(
+        &mut self,
+        now: Instant,
+        heard_at: Instant,
+    ) -> Option<(ConnectionQuality, f32)> {
         if now < self.judge_at {
             return None;
         }

@@ -80,7 +80,12 @@ impl Connection {
     }
 
     /// Makes the shard's offer, when there is something to offer and no offer is outstanding.
-    pub(crate) fn make_offer(&mut self, seat: &Seat, data: bool, restart: bool) -> Option<Described> {
+    pub(crate) fn make_offer(
+        &mut self,
+        seat: &Seat,
+        data: bool,
+        restart: bool,
+    ) -> Option<Described> {
         if self.is_offering() {
             return None;
         }

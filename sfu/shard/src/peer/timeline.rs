@@ -52,7 +52,14 @@ impl Timeline {
     }
 
     /// The first packet of another slot follows the last of the former by as much time as passed.
-    fn begin(&self, slot: SlotId, seq: SeqNo, time: RtpTime, at: Instant, clock_hz: u32) -> Current {
+    fn begin(
+        &self,
+        slot: SlotId,
+        seq: SeqNo,
+        time: RtpTime,
+        at: Instant,
+        clock_hz: u32,
+    ) -> Current {
         let Some(max) = self.seq_max else {
             return Current { slot, seq_shift: 0, seq_min: 0, time_shift: 0 };
         };

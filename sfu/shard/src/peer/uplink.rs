@@ -133,7 +133,11 @@ impl Uplink {
     }
 
     /// Finds where a packet belongs.
-    pub(super) fn route(&mut self, rtc: &mut Rtc, ssrc: Ssrc) -> Result<(TrackKey, Quality), Unplaced> {
+    pub(super) fn route(
+        &mut self,
+        rtc: &mut Rtc,
+        ssrc: Ssrc,
+    ) -> Result<(TrackKey, Quality), Unplaced> {
         if let Some(route) = self.routes.iter().find(|route| route.ssrc == ssrc) {
             return route.to;
         }
@@ -177,7 +181,12 @@ impl Uplink {
     }
 
     /// Asks the client for a key frame of an encoding; `false` when nothing of it ever came.
-    pub(super) fn request_keyframe(&self, rtc: &mut Rtc, track: TrackKey, quality: Quality) -> bool {
+    pub(super) fn request_keyframe(
+        &self,
+        rtc: &mut Rtc,
+        track: TrackKey,
+        quality: Quality,
+    ) -> bool {
         let binding = self.bindings.iter().find(|binding| binding.track == track);
         let section = binding.and_then(|b| self.sections.iter().find(|s| s.name == b.mid));
         let (Some(binding), Some(section)) = (binding, section) else { return false };

@@ -18,7 +18,8 @@ fn request(attributes: &[(u16, &[u8])]) -> Vec<u8> {
 
 #[test]
 fn the_first_half_of_the_user_name_is_found_behind_other_attributes() {
-    let datagram = request(&[(0x8022, b"agent"), (0x0006, b"mine:theirs"), (0x0024, &[1, 2, 3, 4])]);
+    let datagram =
+        request(&[(0x8022, b"agent"), (0x0006, b"mine:theirs"), (0x0024, &[1, 2, 3, 4])]);
     assert!(is_stun(&datagram));
     assert_eq!(local_ufrag(&datagram), Some("mine"));
 }

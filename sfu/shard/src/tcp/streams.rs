@@ -43,7 +43,12 @@ impl Streams {
     }
 
     /// Takes a connection over. Its first bytes are read with the next [`Self::receive`] of the returned token.
-    pub(crate) fn take(&mut self, handed: Handed, registry: &Registry, counters: &Counters) -> Option<usize> {
+    pub(crate) fn take(
+        &mut self,
+        handed: Handed,
+        registry: &Registry,
+        counters: &Counters,
+    ) -> Option<usize> {
         let remote = handed.stream.peer_addr().ok();
         let (Some(remote), true) = (remote, self.streams.len() < STREAMS_MAX) else {
             counters.drop_one(Drop::Tcp);

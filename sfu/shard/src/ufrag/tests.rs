@@ -12,7 +12,9 @@ fn a_fragment_reads_back_what_was_written() {
 
 #[test]
 fn foreign_fragments_are_refused() {
-    for text in ["", "abcd", "aaaaaaaaaaaaaaa1", "aaaaaaaaaaaaaaaaa", "AAAAAAAAAAAAAAAA", "ääääääää"] {
+    for text in
+        ["", "abcd", "aaaaaaaaaaaaaaa1", "aaaaaaaaaaaaaaaaa", "AAAAAAAAAAAAAAAA", "ääääääää"]
+    {
         assert_eq!(parse(text), None, "{text}");
     }
 }

@@ -15,7 +15,12 @@ fn the_first_slot_goes_out_as_it_is() {
 fn another_slot_follows_without_a_gap_and_after_the_time_that_passed() {
     let mut line = Timeline::default();
     for n in 0..10 {
-        line.map(SlotId(1), (SeqNo(100 + n), RtpTime(3000 * u32::try_from(n).unwrap())), ms(33 * n), 90_000);
+        line.map(
+            SlotId(1),
+            (SeqNo(100 + n), RtpTime(3000 * u32::try_from(n).unwrap())),
+            ms(33 * n),
+            90_000,
+        );
     }
     let out = line.map(SlotId(2), (SeqNo(7), RtpTime(1_000_000)), ms(33 * 9 + 100), 90_000);
     assert_eq!(out, Some((SeqNo(110), RtpTime(27_000 + 9_000))));

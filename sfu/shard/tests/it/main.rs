@@ -1,0 +1,9 @@
+//! A real shard, real clients of the connection library over loopback.
+
+mod client;
+mod world;
+
+mod data;
+mod hostile;
+mod media;
+mod modes;
