@@ -9,14 +9,15 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub mod limit;
+mod listen;
 pub mod livekit;
 pub mod node;
 mod server;
 mod shared;
 #[cfg(test)]
 mod testing;
-pub mod webhook;
 mod web;
+pub mod webhook;
 pub mod whip;
 
 pub use clock::Clock;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -40,8 +40,10 @@ pub struct Limits {
     pub outbox_bytes_max: usize,
     /// Events of the node that may wait for one session.
     pub events_max: usize,
-    /// Largest data message in bytes.
+    /// Largest data message in bytes. Descriptions announce 256 KiB; clients that do not read them stay at 64 kB.
     pub data_bytes_max: usize,
+    /// A request's head has to arrive within this, and its body and answer within this again.
+    pub request_after_max: Duration,
     /// Signal frames a second from one client, on average.
     pub frames_per_second: u32,
     /// A socket that sends nothing for this long is dead. Clients ping every 5 s.
@@ -63,7 +65,8 @@ impl Default for Limits {
             outbox_messages_max: 256,
             outbox_bytes_max: 1024 * 1024,
             events_max: 256,
-            data_bytes_max: 64_000,
+            data_bytes_max: 256 * 1024,
+            request_after_max: Duration::from_secs(30),
             frames_per_second: 200,
             idle_after_max: Duration::from_secs(30),
             answer_after_max: Duration::from_secs(10),
@@ -130,6 +133,7 @@ impl Keeper {
     /// Counts a join from `address`.
     pub(crate) fn join(&self, now: Instant, address: IpAddr) -> Result<(), Error> {
         let Limits { joins_per_second, joins_burst, .. } = self.limits;
+        let address = network_of(address);
         let mut joins = self.joins.lock().unwrap_or_else(PoisonError::into_inner);
         if joins.len() >= ADDRESSES_MAX && !joins.contains_key(&address) {
             let refill = Duration::from_secs((joins_burst / joins_per_second.max(1)).into());
@@ -143,6 +147,17 @@ impl Keeper {
             metrics::counter!("stoa_gateway_joins_limited_total").increment(1);
             Error::RateLimited { after }
         })
+    }
+}
+
+/// One subscriber of an access network holds a whole /64 of IPv6 addresses.
+const fn network_of(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => match address.to_ipv4_mapped() {
+            Some(mapped) => IpAddr::V4(mapped),
+            None => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        },
     }
 }
 
@@ -169,6 +184,14 @@ mod tests {
         assert_eq!(keeper.join(now, a), Ok(()));
         assert!(matches!(keeper.join(now, a), Err(Error::RateLimited { .. })));
         assert_eq!(keeper.join(now, b), Ok(()));
+    }
+
+    #[test]
+    fn addresses_of_one_ipv6_network_count_together() {
+        let network = |text: &str| network_of(text.parse().unwrap());
+        assert_eq!(network("2001:db8::1"), network("2001:db8::ffff:1"));
+        assert_ne!(network("2001:db8:0:1::1"), network("2001:db8::1"));
+        assert_eq!(network("::ffff:10.0.0.1"), network("10.0.0.1"));
     }
 
     #[test]

@@ -1,22 +1,23 @@
 //! The HTTP server: routes of all doors behind the layers they share.
 
-use std::{future::Future, io, net::SocketAddr, time::Duration};
+use std::{future::Future, io, time::Duration};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request},
+    extract::{DefaultBodyLimit, Request, State},
     http::Uri,
     middleware::{self, Next},
-    response::Response,
+    response::{IntoResponse, Response},
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::timeout};
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 use crate::{
     Config, Shared,
     clock::Clock,
     error::{Error, Problem},
-    livekit, node, web, whip,
+    limit::Limits,
+    listen, livekit, node, web, whip,
 };
 
 /// Browsers may remember for a day what cross-origin requests are allowed.
@@ -42,7 +43,7 @@ impl Gateway {
 
     /// A router's own layers run after it has matched the path, so paths are mended in front of an outer one.
     fn router_with(&self, extra: Router) -> Router {
-        let limit = self.shared.config.limits.body_bytes_max;
+        let Limits { body_bytes_max, request_after_max, .. } = self.shared.config.limits;
         let routes = Router::new()
             .merge(livekit::join::router(self.shared.clone()))
             .merge(livekit::twirp::router(self.shared.clone()))
@@ -51,7 +52,8 @@ impl Gateway {
             .merge(extra);
         Router::new()
             .fallback_service(routes)
-            .layer(DefaultBodyLimit::max(limit))
+            .layer(DefaultBodyLimit::max(body_bytes_max))
+            .layer(middleware::from_fn_with_state(request_after_max, hurry))
             .layer(middleware::from_fn(identify))
             .layer(middleware::map_request(mend_path))
             .layer(cors())
@@ -60,15 +62,18 @@ impl Gateway {
     /// Serves every route and those of `extra` until `shutdown` is ready.
     ///
     /// # Errors
-    /// When the listener fails for good.
+    /// When the listener is not open.
     pub async fn serve(
         &self,
         listener: TcpListener,
         extra: Router,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        let service = self.router_with(extra).into_make_service_with_connect_info::<SocketAddr>();
-        axum::serve(listener, service).with_graceful_shutdown(shutdown).await
+        let address = listener.local_addr()?;
+        tracing::info!(%address, "doors open");
+        listen::serve(listener, self.router_with(extra), self.shared.config.limits, shutdown).await;
+        tracing::info!(%address, "doors closed");
+        Ok(())
     }
 
     /// From here on nobody new comes in; sessions that are in stay until the node ends them.
@@ -106,6 +111,17 @@ async fn mend_path(mut request: Request) -> Request {
         *request.uri_mut() = uri;
     }
     request
+}
+
+/// Gives up on a request whose body or answer does not come.
+async fn hurry(State(after_max): State<Duration>, request: Request, next: Next) -> Response {
+    match timeout(after_max, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            metrics::counter!("stoa_gateway_requests_slow_total").increment(1);
+            Error::Overloaded.into_response()
+        }
+    }
 }
 
 /// Gives each request an id that is in the log and in error bodies.

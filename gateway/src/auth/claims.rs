@@ -301,6 +301,10 @@ fn kind_from_name(name: &str, agent: bool) -> ParticipantKind {
 /// Reads a NumericDate (RFC 7519 section 2), which may have a fraction.
 fn seconds<'de, D: Deserializer<'de>>(input: D) -> Result<Option<u64>, D::Error> {
     let number = Option::<f64>::deserialize(input)?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, NaN is 0")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates, NaN is 0"
+    )]
     Ok(number.map(|seconds| seconds as u64))
 }

@@ -19,7 +19,8 @@ fn keys() -> Keys {
 
 /// A token signed by hand with any claims and header.
 fn signed(header: &serde_json::Value, claims: &serde_json::Value, secret: &str) -> String {
-    let text = format!("{}.{}", BASE64.encode(header.to_string()), BASE64.encode(claims.to_string()));
+    let text =
+        format!("{}.{}", BASE64.encode(header.to_string()), BASE64.encode(claims.to_string()));
     let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret.as_bytes());
     let signature = aws_lc_rs::hmac::sign(&key, text.as_bytes());
     format!("{text}.{}", BASE64.encode(signature.as_ref()))
@@ -114,8 +115,9 @@ fn every_claim_finds_its_place() {
     }));
     assert_eq!(all.identity.as_ref().unwrap().as_str(), "ada");
     assert_eq!((all.key.as_str(), all.sha256.as_deref()), ("devkey", Some("x")));
-    let Permission { can_subscribe, can_publish_data, hidden, recorder, can_update_metadata, .. } =
-        all.grant.permission.clone();
+    let Permission {
+        can_subscribe, can_publish_data, hidden, recorder, can_update_metadata, ..
+    } = all.grant.permission.clone();
     assert_eq!(
         (can_subscribe, can_publish_data, hidden, recorder, can_update_metadata),
         (false, false, true, true, true)
@@ -132,7 +134,8 @@ fn every_claim_finds_its_place() {
 
 #[test]
 fn a_source_with_a_strange_name_does_not_open_all_sources() {
-    let permission = claims(json!({ "video": { "canPublishSources": ["hologram"] } })).grant.permission;
+    let permission =
+        claims(json!({ "video": { "canPublishSources": ["hologram"] } })).grant.permission;
     assert!(!permission.allows_source(Source::Camera));
 }
 

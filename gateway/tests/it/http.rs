@@ -2,7 +2,7 @@ use std::{io::Write as _, time::Duration};
 
 use gateway::{
     Config,
-    auth::{Keys, Token},
+    auth::{Keys, Token, VideoGrant},
     limit::Limits,
     node::{Refusal, Request},
 };
@@ -22,7 +22,11 @@ use crate::{
 async fn get(address: &str, path: &str) -> String {
     let mut socket = TcpStream::connect(address).await.unwrap();
     let mut request = Vec::new();
-    write!(request, "GET {path} HTTP/1.1\r\nHost: x\r\nOrigin: http://page\r\nConnection: close\r\n\r\n").unwrap();
+    write!(
+        request,
+        "GET {path} HTTP/1.1\r\nHost: x\r\nOrigin: http://page\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
     socket.write_all(&request).await.unwrap();
     let mut response = String::new();
     timeout(PATIENCE, socket.read_to_string(&mut response)).await.unwrap().unwrap();
@@ -127,7 +131,10 @@ async fn a_draining_node_lets_nobody_new_in() {
     let path = format!("?access_token={}", token("ada"));
     assert_eq!(refused(&node, &format!("/rtc{path}")).await.0, 503);
     let response = get(&node.address, &format!("/rtc/validate{path}")).await;
-    assert!(response.starts_with("HTTP/1.1 503") && response.contains("NodeDraining"), "{response}");
+    assert!(
+        response.starts_with("HTTP/1.1 503") && response.contains("NodeDraining"),
+        "{response}"
+    );
 }
 
 #[tokio::test]
@@ -136,7 +143,10 @@ async fn joins_beyond_the_limit_of_an_address_are_told_to_wait() {
     let node = Node::start(Config { limits, ..config() }).await;
     assert_eq!(refused(&node, "/rtc?access_token=x").await.0, 401);
     let response = get(&node.address, "/rtc/validate?access_token=x").await;
-    assert!(response.starts_with("HTTP/1.1 429") && response.contains("retry-after: 1"), "{response}");
+    assert!(
+        response.starts_with("HTTP/1.1 429") && response.contains("retry-after: 1"),
+        "{response}"
+    );
 }
 
 #[tokio::test]
@@ -156,4 +166,50 @@ async fn a_node_that_does_not_answer_is_given_up() {
     let path = format!("/rtc/validate?access_token={}", token("ada"));
     let response = get(&node.address, &path).await;
     assert!(response.starts_with("HTTP/1.1 503"), "{response}");
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_are_closed_and_room_is_made_again() {
+    let limits = Limits { connections_max: 1, ..Limits::default() };
+    let node = Node::start(Config { limits, ..config() }).await;
+    let mut first = TcpStream::connect(&node.address).await.unwrap();
+    first.write_all(b"GET /rtc HTTP/1.1\r\n").await.unwrap();
+    let mut second = TcpStream::connect(&node.address).await.unwrap();
+    let mut nothing = String::new();
+    let read = timeout(PATIENCE, second.read_to_string(&mut nothing)).await.unwrap();
+    assert!(read.is_err() || nothing.is_empty());
+    first.write_all(b"Host: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut response = String::new();
+    timeout(PATIENCE, first.read_to_string(&mut response)).await.unwrap().unwrap();
+    assert!(response.starts_with("HTTP/1.1 404"), "{response}");
+}
+
+#[tokio::test]
+async fn a_request_whose_head_never_ends_is_cut_off() {
+    let limits = Limits { request_after_max: Duration::from_millis(50), ..Limits::default() };
+    let node = Node::start(Config { limits, ..config() }).await;
+    let mut socket = TcpStream::connect(&node.address).await.unwrap();
+    socket.write_all(b"GET /rtc HTTP/1.1\r\nHost:").await.unwrap();
+    let mut response = String::new();
+    let _ = timeout(PATIENCE, socket.read_to_string(&mut response)).await.unwrap();
+    assert!(!response.contains("200"), "{response}");
+}
+
+#[tokio::test]
+async fn a_request_whose_body_never_comes_is_given_up() {
+    let limits = Limits { request_after_max: Duration::from_millis(50), ..Limits::default() };
+    let node = Node::start(Config { limits, ..config() }).await;
+    let mut socket = TcpStream::connect(&node.address).await.unwrap();
+    let video = VideoGrant { room_list: Some(true), ..VideoGrant::default() };
+    let token = Token { exp: Some(NOW_S + 600), video: Some(video), ..Token::default() };
+    let token = keys().sign(None, &token).unwrap();
+    let head = format!(
+        "POST /twirp/livekit.RoomService/ListRooms HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+         Authorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{{"
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut response = String::new();
+    let _ = timeout(PATIENCE, socket.read_to_string(&mut response)).await.unwrap();
+    assert!(response.starts_with("HTTP/1.1 503"), "{response}");
+    assert!(response.contains("\"request_id\":\"rq_"), "{response}");
 }

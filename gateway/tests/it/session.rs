@@ -48,7 +48,9 @@ async fn a_participant_joins_gets_a_fresh_token_and_its_pings_answered() {
     let Some(Response::Join(join)) = client.next().await else { panic!() };
     assert_eq!(join.participant.unwrap().identity, "ada");
     assert_eq!(join.server_info.unwrap().protocol, 17);
-    assert!(join.subscriber_primary && join.fast_publish && !join.enabled_publish_codecs.is_empty());
+    assert!(
+        join.subscriber_primary && join.fast_publish && !join.enabled_publish_codecs.is_empty()
+    );
     assert!(!peer.join.auto_subscribe && !peer.join.single_pc);
     let Some(Response::RefreshToken(fresh)) = client.next().await else { panic!() };
     assert!(crate::node::keys().verify(&fresh, crate::node::NOW_S).is_ok());
@@ -62,17 +64,24 @@ async fn a_join_request_brings_tracks_and_offer_and_join_is_still_first() {
     let mut node = Node::start(config()).await;
     let request = pb::JoinRequest {
         client_info: Some(pb::ClientInfo { protocol: 17, ..Default::default() }),
-        connection_settings: Some(pb::ConnectionSettings { auto_subscribe: true, ..Default::default() }),
+        connection_settings: Some(pb::ConnectionSettings {
+            auto_subscribe: true,
+            ..Default::default()
+        }),
         add_track_requests: vec![pb::AddTrackRequest { cid: "mic".into(), ..Default::default() }],
-        publisher_offer: Some(pb::SessionDescription { id: 1, sdp: "v=0\r\n".into(), ..Default::default() }),
+        publisher_offer: Some(pb::SessionDescription {
+            id: 1,
+            sdp: "v=0\r\n".into(),
+            ..Default::default()
+        }),
         ..Default::default()
     };
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(&request.encode_to_vec()).unwrap();
-    let wrapped =
-        pb::WrappedJoinRequest { compression: 1, join_request: gzip.finish().unwrap() };
+    let wrapped = pb::WrappedJoinRequest { compression: 1, join_request: gzip.finish().unwrap() };
     let text = URL_SAFE.encode(wrapped.encode_to_vec());
-    let path = format!("/rtc/v1?access_token={}&join_request={}", token("ada"), text.replace('=', "%3D"));
+    let path =
+        format!("/rtc/v1?access_token={}&join_request={}", token("ada"), text.replace('=', "%3D"));
     let address = node.address.clone();
     let (client, peer) = tokio::join!(Client::connect(&address, &path), node.admit());
     let mut client = client.unwrap();

@@ -1,6 +1,6 @@
 use livekit_protocol as pb;
-use prost::Message as _;
 use proptest::prelude::*;
+use prost::Message as _;
 
 use super::*;
 

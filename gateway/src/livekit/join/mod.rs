@@ -259,6 +259,7 @@ impl Visit {
             resume_after_max: config.resume_after_max,
             single_pc: self.attempt.single_pc,
             protocol: self.attempt.client.protocol.max(PROTOCOL_MIN),
+            data_bytes_max: config.limits.data_bytes_max,
             token: self.claims.token.clone(),
         }
     }

@@ -59,8 +59,8 @@ impl Attempt {
     /// # Errors
     /// [`Error::Malformed`] and [`Error::TooLarge`].
     pub fn from_query(query: &str, inflated_bytes_max: usize) -> Result<Self, Error> {
-        let pairs: BTreeMap<String, String> = serde_urlencoded::from_str(query)
-            .map_err(|_| Error::Malformed("the query string"))?;
+        let pairs: BTreeMap<String, String> =
+            serde_urlencoded::from_str(query).map_err(|_| Error::Malformed("the query string"))?;
         match pairs.get("join_request").filter(|text| !text.is_empty()) {
             Some(text) => Ok(Self::from_request(decode_join_request(text, inflated_bytes_max)?)),
             None => Self::from_pairs(&pairs),
@@ -95,10 +95,9 @@ impl Attempt {
         Ok(Self {
             single_pc: false,
             auto_subscribe: flag("auto_subscribe").unwrap_or(true),
-            resume: flag("reconnect").unwrap_or(false).then(|| Resume {
-                sid: text("sid").into(),
-                reason: number("reconnect_reason"),
-            }),
+            resume: flag("reconnect")
+                .unwrap_or(false)
+                .then(|| Resume { sid: text("sid").into(), reason: number("reconnect_reason") }),
             client: pb::ClientInfo {
                 sdk: sdk(&text("sdk")).into(),
                 version: text("version"),
@@ -114,7 +113,10 @@ impl Attempt {
                 ..pb::ClientInfo::default()
             },
             metadata: String::new(),
-            attributes: pairs.get("attributes").map(|text| attributes(text)).transpose()?
+            attributes: pairs
+                .get("attributes")
+                .map(|text| attributes(text))
+                .transpose()?
                 .unwrap_or_default(),
             opening: Vec::new(),
         })

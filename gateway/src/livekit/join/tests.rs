@@ -6,8 +6,8 @@ use base64::{
 };
 use livekit_protocol as pb;
 use pb::signal_request::Message as Request;
-use prost::Message as _;
 use proptest::prelude::*;
+use prost::Message as _;
 
 use super::params::*;
 use crate::error::Error;

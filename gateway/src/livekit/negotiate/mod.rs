@@ -98,10 +98,8 @@ impl Uplink {
         &mut self,
         sections: Vec<Sending>,
     ) -> (Vec<(Mid, String, MediaKind)>, Vec<PublishIntent>) {
-        let named: BTreeSet<String> = sections
-            .iter()
-            .filter_map(|section| self.canonical(section.cid.as_deref()?))
-            .collect();
+        let named: BTreeSet<String> =
+            sections.iter().filter_map(|section| self.canonical(section.cid.as_deref()?)).collect();
         let mut taken = BTreeSet::new();
         let mut resolved = Vec::with_capacity(sections.len());
         for section in sections {
@@ -185,9 +183,7 @@ impl Uplink {
     }
 
     fn find(&self, sid: &str) -> Option<&Track> {
-        self.tracks
-            .values()
-            .find(|track| track.sid.as_ref().is_some_and(|own| own.as_str() == sid))
+        self.tracks.values().find(|track| track.sid.as_ref().is_some_and(|own| own.as_str() == sid))
     }
 
     /// The announced id that a section's id stands for.
@@ -218,7 +214,10 @@ impl Uplink {
             self.tracks
                 .iter()
                 .filter(|(cid, track)| {
-                    track.kind == section.kind && !track.offered && !named.contains(*cid) && free(cid)
+                    track.kind == section.kind
+                        && !track.offered
+                        && !named.contains(*cid)
+                        && free(cid)
                 })
                 .min_by_key(|(_, track)| track.order)
                 .map(|(cid, _)| cid.clone())
@@ -243,7 +242,8 @@ impl Uplink {
         let cid = request.cid.clone();
         self.announced += 1;
         let order = self.announced;
-        let track = Track { order, request, kind, aliases, sid: None, codec, offered: false, queue };
+        let track =
+            Track { order, request, kind, aliases, sid: None, codec, offered: false, queue };
         self.tracks.insert(cid, track);
         intent
     }
@@ -266,13 +266,10 @@ fn is_valid(request: &pb::AddTrackRequest) -> bool {
 /// What the node is asked to publish for an announcement.
 #[expect(deprecated, reason = "clients below protocol 17 write these")]
 fn intent(request: &pb::AddTrackRequest, kind: MediaKind, allowed: &[Codec]) -> PublishIntent {
-    let has = |feature: pb::AudioTrackFeature| {
-        request.audio_features.contains(&i32::from(feature))
-    };
+    let has = |feature: pb::AudioTrackFeature| request.audio_features.contains(&i32::from(feature));
     let named = request.simulcast_codecs.iter().map(|codec| Codec::from_mime(&codec.codec));
-    let mut usable = named.filter(|codec| {
-        codec.is_none_or(|codec| codec.kind() == kind && allowed.contains(&codec))
-    });
+    let mut usable = named
+        .filter(|codec| codec.is_none_or(|codec| codec.kind() == kind && allowed.contains(&codec)));
     // A codec that may not be used gives way to whatever the offer holds.
     let codec = usable.next().flatten();
     let backup_codec = usable.next().flatten().filter(|backup| Some(*backup) != codec);
@@ -301,7 +298,8 @@ fn intent(request: &pb::AddTrackRequest, kind: MediaKind, allowed: &[Codec]) -> 
 /// Announced encodings; a single one is the smallest by our convention, whatever the client calls it.
 fn encodings(request: &pb::AddTrackRequest) -> Vec<Encoding> {
     let codec = request.simulcast_codecs.first().map(|codec| codec.layers.as_slice());
-    let layers = if request.layers.is_empty() { codec.unwrap_or_default() } else { &request.layers };
+    let layers =
+        if request.layers.is_empty() { codec.unwrap_or_default() } else { &request.layers };
     let mut encodings = convert::encodings(layers);
     if encodings.is_empty() {
         encodings.push(Encoding {

@@ -26,8 +26,7 @@ fn publish(uplink: &mut Uplink, cid: &str, sid: &str) -> Publication {
 
 /// Offers these sections, and says which ids the node was told.
 fn offer(uplink: &mut Uplink, sections: &[(&str, &str)]) -> (Vec<(String, String)>, usize) {
-    let sections =
-        sections.iter().map(|(mid, cid)| section(mid, MediaKind::Video, cid)).collect();
+    let sections = sections.iter().map(|(mid, cid)| section(mid, MediaKind::Video, cid)).collect();
     let (told, next) = uplink.offered(sections);
     let told = told.into_iter().map(|(mid, cid, _)| (mid.to_string(), cid)).collect();
     (told, next.len())
@@ -50,8 +49,11 @@ fn the_sections_own_id_decides() {
 fn an_id_of_a_codec_stands_for_its_track() {
     let mut uplink = uplink();
     let mut request = add("cam", pb::TrackType::Video);
-    request.simulcast_codecs =
-        vec![pb::SimulcastCodec { codec: "vp8".into(), cid: "cam-vp8".into(), ..Default::default() }];
+    request.simulcast_codecs = vec![pb::SimulcastCodec {
+        codec: "vp8".into(),
+        cid: "cam-vp8".into(),
+        ..Default::default()
+    }];
     assert!(matches!(uplink.announce(request), Announced::Publish(_)));
     assert_eq!(offer(&mut uplink, &[("0", "cam-vp8")]).0, pairs(&[("0", "cam")]));
 }

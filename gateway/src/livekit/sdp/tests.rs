@@ -32,7 +32,8 @@ fn rejected_sections_are_left_out() {
 
 #[test]
 fn ids_are_also_read_from_source_lines() {
-    let sdp = "v=0\nm=video 9 UDP/TLS/RTP/SAVPF 96\na=mid:v\na=ssrc:1 cname:x\na=ssrc:1 msid:s cam\n";
+    let sdp =
+        "v=0\nm=video 9 UDP/TLS/RTP/SAVPF 96\na=mid:v\na=ssrc:1 cname:x\na=ssrc:1 msid:s cam\n";
     check(sdp, &[("v", MediaKind::Video, Some("cam"))]);
 }
 

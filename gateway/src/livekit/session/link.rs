@@ -39,7 +39,7 @@ const BURST_S: u32 = 5;
 /// What a socket brought.
 pub(super) enum Incoming {
     /// A request.
-    Request(Request),
+    Request(Box<Request>),
     /// Something that needs no reaction.
     Ignored,
     /// It is gone, or useless.
@@ -82,12 +82,21 @@ impl Link {
         let limits = *limits;
         let (read_at, heard_at) = (now, now);
         Self {
-            reader, outbox, waiting, writer, permit, bucket, read_at, heard_at, garbage: 0, limits,
+            reader,
+            outbox,
+            waiting,
+            writer,
+            permit,
+            bucket,
+            read_at,
+            heard_at,
+            garbage: 0,
+            limits,
         }
     }
 
     /// Puts a frame into the outbox. One frame of any size fits into an empty one.
-    pub(super) fn push(&mut self, frame: Bytes) -> Result<(), Full> {
+    pub(super) fn push(&self, frame: Bytes) -> Result<(), Full> {
         let waiting = self.waiting.load(Ordering::Relaxed);
         if waiting > 0 && waiting.saturating_add(frame.len()) > self.limits.outbox_bytes_max {
             return Err(Full);
@@ -134,7 +143,7 @@ impl Link {
 
     fn on_frame(&mut self, frame: &[u8]) -> Incoming {
         match decode_frame(frame) {
-            Ok(Some(request)) => Incoming::Request(request),
+            Ok(Some(request)) => Incoming::Request(Box::new(request)),
             Ok(None) => Incoming::Ignored,
             Err(_) => {
                 metrics::counter!("stoa_gateway_frames_malformed_total").increment(1);

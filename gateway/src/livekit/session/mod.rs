@@ -112,10 +112,8 @@ pub(crate) fn start(shared: &Shared, entry: Entry) -> mpsc::Sender<Arrival> {
 /// Tells a client that its session is unknown, so that it joins anew.
 pub(crate) async fn turn_away(arrival: Arrival, sid: &ParticipantSid) {
     tracing::info!(participant = %sid, "session unknown, client joins anew");
-    let leave = leave_request(
-        pb::DisconnectReason::StateMismatch,
-        pb::leave_request::Action::Reconnect,
-    );
+    let leave =
+        leave_request(pb::DisconnectReason::StateMismatch, pb::leave_request::Action::Reconnect);
     link::say_and_close(arrival, encode(Response::Leave(leave))).await;
 }
 
@@ -154,7 +152,7 @@ impl Session {
                 Input::Event(Some(event)) => self.signal.handle_event(now, event),
                 Input::Event(None) => self.signal.handle_event(now, node_is_gone()),
                 Input::Socket(Incoming::Request(request)) => {
-                    self.signal.handle_request(now, request);
+                    self.signal.handle_request(now, *request);
                 }
                 Input::Socket(Incoming::Ignored) => {}
                 Input::Socket(Incoming::Lost) => self.on_lost(now),
@@ -235,7 +233,7 @@ impl Session {
     }
 
     fn send(&mut self, response: Response) {
-        let Some(link) = &mut self.link else { return };
+        let Some(link) = &self.link else { return };
         if link.push(encode(response)).is_err() {
             metrics::counter!("stoa_gateway_sockets_slow_total").increment(1);
             tracing::warn!(participant = %self.registered.sid, "socket too slow, closed");

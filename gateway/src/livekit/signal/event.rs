@@ -49,7 +49,9 @@ impl Signal {
             }
             SessionEvent::Participants(participants) => self.on_participants(&participants),
             SessionEvent::Room(room) => {
-                self.send(Response::RoomUpdate(pb::RoomUpdate { room: Some(convert::room(&room)) }));
+                self.send(Response::RoomUpdate(pb::RoomUpdate {
+                    room: Some(convert::room(&room)),
+                }));
             }
             SessionEvent::Permission(participant) => {
                 self.me.permission = participant.permission.clone();
@@ -169,8 +171,7 @@ impl Signal {
         let stream_states = states
             .into_iter()
             .map(|(participant, track, paused)| {
-                let state =
-                    if paused { pb::StreamState::Paused } else { pb::StreamState::Active };
+                let state = if paused { pb::StreamState::Paused } else { pb::StreamState::Active };
                 pb::StreamStateInfo {
                     participant_sid: participant.to_string(),
                     track_sid: track.to_string(),
@@ -234,8 +235,15 @@ impl Signal {
     }
 
     fn on_data(&mut self, delivery: Delivery, payload: &[u8]) {
-        if !self.me.permission.can_publish_data {
-            metrics::counter!("stoa_gateway_data_refused_total", "why" => "permission").increment(1);
+        let why = if !self.me.permission.can_publish_data {
+            Some("permission")
+        } else if payload.len() > self.profile.data_bytes_max {
+            Some("size")
+        } else {
+            None
+        };
+        if let Some(why) = why {
+            metrics::counter!("stoa_gateway_data_refused_total", "why" => why).increment(1);
             return;
         }
         let sender = data::Sender {
@@ -247,7 +255,8 @@ impl Signal {
         let rewritten = match data::rewrite(payload, delivery, sender) {
             Ok(rewritten) => rewritten,
             Err(error) => {
-                metrics::counter!("stoa_gateway_data_refused_total", "why" => "content").increment(1);
+                metrics::counter!("stoa_gateway_data_refused_total", "why" => "content")
+                    .increment(1);
                 tracing::debug!(participant = %self.me.sid, %error, "data message dropped");
                 return;
             }
@@ -291,12 +300,7 @@ impl Signal {
     }
 }
 
-fn description(
-    kind: &str,
-    id: u32,
-    sdp: String,
-    sections: &[Section],
-) -> pb::SessionDescription {
+fn description(kind: &str, id: u32, sdp: String, sections: &[Section]) -> pb::SessionDescription {
     let named = sections.iter().filter_map(|section| {
         let (_, track) = section.outbound.as_ref()?;
         Some((section.mid.to_string(), track.to_string()))

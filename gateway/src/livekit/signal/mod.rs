@@ -92,6 +92,8 @@ pub struct Profile {
     pub single_pc: bool,
     /// The client's protocol number.
     pub protocol: i32,
+    /// Largest data message in bytes.
+    pub data_bytes_max: usize,
     /// The token it joined with, from which fresh ones are made.
     pub token: Token,
 }

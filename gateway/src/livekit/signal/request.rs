@@ -282,8 +282,8 @@ fn audience(permission: pb::SubscriptionPermission) -> Audience {
 
 /// A size, where it is given, decides alone: the quality beside it is then only the wire's default.
 fn view(settings: &pb::UpdateTrackSettings) -> ViewSettings {
-    let size = (settings.width > 0 && settings.height > 0)
-        .then_some((settings.width, settings.height));
+    let size =
+        (settings.width > 0 && settings.height > 0).then_some((settings.width, settings.height));
     let quality = convert::quality(settings.quality);
     ViewSettings {
         quality_max: if size.is_some() { Quality::High } else { quality.unwrap_or(Quality::High) },

@@ -40,6 +40,7 @@ impl Bench {
             resume_after_max: Duration::from_secs(15),
             protocol: 17,
             dev: true,
+            data_bytes_max: 1024,
             codecs: vec![Codec::Opus, Codec::Vp8],
             token: Token::join("ada", "standup", testing::NOW_S + 60),
             ..Profile::default()
@@ -136,7 +137,11 @@ impl Bench {
 
 fn add_track(cid: &str) -> Request {
     let kind = pb::TrackType::Video.into();
-    Request::AddTrack(pb::AddTrackRequest { cid: cid.to_owned(), r#type: kind, ..Default::default() })
+    Request::AddTrack(pb::AddTrackRequest {
+        cid: cid.to_owned(),
+        r#type: kind,
+        ..Default::default()
+    })
 }
 
 fn refusal(code: ErrorCode) -> Refusal {
@@ -153,14 +158,19 @@ fn join_is_first_and_a_fresh_token_follows() {
     bench.connect();
     let Response::Join(join) = bench.said() else { panic!() };
     let participant = join.participant.as_ref().unwrap();
-    assert!(participant.permission.as_ref().unwrap().can_publish && participant.sid.starts_with("PA_"));
+    assert!(
+        participant.permission.as_ref().unwrap().can_publish && participant.sid.starts_with("PA_")
+    );
     assert_eq!(join.server_info.as_ref().unwrap().version, DIALECT_VERSION);
     assert_eq!((join.ping_interval, join.ping_timeout), (PING_EVERY_S, PING_AFTER_MAX_S));
     assert_eq!(join.room.as_ref().unwrap().enabled_codecs, join.enabled_publish_codecs);
     assert_eq!(join.other_participants.len(), 1);
     assert!(join.subscriber_primary && join.fast_publish);
     let video = bench.fresh[0].video.as_ref().unwrap();
-    assert_eq!((video.room.as_deref(), bench.fresh[0].exp), (Some("standup"), Some(testing::NOW_S + 600)));
+    assert_eq!(
+        (video.room.as_deref(), bench.fresh[0].exp),
+        (Some("standup"), Some(testing::NOW_S + 600))
+    );
 }
 
 #[test]
@@ -175,7 +185,10 @@ fn what_came_with_the_join_is_handled_after_join_and_in_order() {
     let mut bench = Bench::opened(|_| (), vec![add_track("cam"), offer(1, "v=0\n")]);
     bench.connect();
     assert!(matches!(bench.said(), Response::Join(_)));
-    assert!(matches!(bench.told.as_slice(), [Message::Publish(_), Message::Offer { request: 1, .. }]));
+    assert!(matches!(
+        bench.told.as_slice(),
+        [Message::Publish(_), Message::Offer { request: 1, .. }]
+    ));
 }
 
 #[test]
@@ -206,10 +219,7 @@ fn offers_are_passed_with_their_sending_sections_and_answered_with_their_id() {
         inbound: false,
         outbound,
     };
-    let sections = vec![
-        section("3", None),
-        section("4", Some(("PA_bob".into(), "TR_bob".into()))),
-    ];
+    let sections = vec![section("3", None), section("4", Some(("PA_bob".into(), "TR_bob".into())))];
     bench.event(SessionEvent::Answer { request: 7, sdp: "v=0".to_owned(), sections });
     let Response::Answer(answer) = bench.said() else { panic!() };
     assert_eq!((answer.id, answer.r#type.as_str()), (7, "answer"));
@@ -232,15 +242,23 @@ fn our_offers_are_numbered_upwards() {
 fn candidates_go_to_the_connection_they_name_and_ends_are_not_passed_on() {
     let subscriber = pb::SignalTarget::Subscriber.into();
     let trickle = |init: &str, target| {
-        Request::Trickle(pb::TrickleRequest { candidate_init: init.to_owned(), target, r#final: false })
+        Request::Trickle(pb::TrickleRequest {
+            candidate_init: init.to_owned(),
+            target,
+            r#final: false,
+        })
     };
     let json = r#"{"candidate":"candidate:1"}"#;
-    for (single, target, expected) in
-        [(false, subscriber, Pc::Subscriber), (false, 0, Pc::Publisher), (true, subscriber, Pc::Publisher)]
-    {
+    for (single, target, expected) in [
+        (false, subscriber, Pc::Subscriber),
+        (false, 0, Pc::Publisher),
+        (true, subscriber, Pc::Publisher),
+    ] {
         let mut bench = Bench::up(|profile| profile.single_pc = single);
         bench.request(trickle(json, target));
-        assert!(matches!(bench.told.as_slice(), [Message::Candidate { pc, .. }] if *pc == expected));
+        assert!(
+            matches!(bench.told.as_slice(), [Message::Candidate { pc, .. }] if *pc == expected)
+        );
         assert!(bench.request(trickle(r#"{"candidate":""}"#, target)).told.is_empty());
         assert!(bench.request(trickle("no json", target)).told.is_empty());
     }
@@ -254,7 +272,10 @@ fn a_track_is_announced_accepted_muted_and_ended() {
     let publication = testing::publication("TR_cam", Source::Camera);
     bench.event(SessionEvent::Published { cid: "cam".to_owned(), publication });
     let Response::TrackPublished(published) = bench.said() else { panic!() };
-    assert_eq!((published.cid.as_str(), published.track.as_ref().unwrap().sid.as_str()), ("cam", "TR_cam"));
+    assert_eq!(
+        (published.cid.as_str(), published.track.as_ref().unwrap().sid.as_str()),
+        ("cam", "TR_cam")
+    );
     bench.request(Request::Mute(pb::MuteTrackRequest { sid: "TR_cam".to_owned(), muted: true }));
     assert!(matches!(bench.told.as_slice(), [Message::Mute { muted: true, .. }]));
     bench.event(SessionEvent::Muted { track: "TR_cam".into(), muted: true });
@@ -298,7 +319,10 @@ fn a_second_announcement_of_a_sent_track_is_queued_and_has_its_turn() {
 fn requests_about_tracks_of_others_are_refused() {
     let requests = [
         Request::Mute(pb::MuteTrackRequest { sid: "TR_bob".to_owned(), muted: true }),
-        Request::UpdateAudioTrack(pb::UpdateLocalAudioTrack { track_sid: "TR_bob".to_owned(), ..Default::default() }),
+        Request::UpdateAudioTrack(pb::UpdateLocalAudioTrack {
+            track_sid: "TR_bob".to_owned(),
+            ..Default::default()
+        }),
     ];
     for request in requests {
         let mut bench = Bench::up(|_| ());
@@ -312,7 +336,10 @@ fn what_is_not_supported_is_said_where_there_is_a_way_to_say_it() {
     let requests = [
         Request::PublishDataTrackRequest(pb::PublishDataTrackRequest::default()),
         Request::UnpublishDataTrackRequest(pb::UnpublishDataTrackRequest::default()),
-        Request::StoreDataBlobRequest(pb::StoreDataBlobRequest { request_id: 1, ..Default::default() }),
+        Request::StoreDataBlobRequest(pb::StoreDataBlobRequest {
+            request_id: 1,
+            ..Default::default()
+        }),
         Request::GetDataBlobRequest(pb::GetDataBlobRequest { request_id: 1, ..Default::default() }),
     ];
     let mut bench = Bench::up(|_| ());
@@ -444,22 +471,40 @@ fn pings_are_answered_with_the_time() {
 fn what_others_do_is_told_in_the_words_of_the_dialect() {
     let mut bench = Bench::up(|_| ());
     bench.event(SessionEvent::SectionsNeeded { audio: 1, video: 2 });
-    assert!(matches!(bench.said(), Response::MediaSectionsRequirement(m) if (m.num_audios, m.num_videos) == (1, 2)));
-    bench.event(SessionEvent::Speakers(vec![Speaker { sid: "PA_bob".into(), level: 0.3, active: true }]));
-    assert!(matches!(bench.said(), Response::SpeakersChanged(s) if s.speakers[0].level.to_bits() == 0.375_f32.to_bits()));
+    assert!(
+        matches!(bench.said(), Response::MediaSectionsRequirement(m) if (m.num_audios, m.num_videos) == (1, 2))
+    );
+    bench.event(SessionEvent::Speakers(vec![Speaker {
+        sid: "PA_bob".into(),
+        level: 0.3,
+        active: true,
+    }]));
+    assert!(
+        matches!(bench.said(), Response::SpeakersChanged(s) if s.speakers[0].level.to_bits() == 0.375_f32.to_bits())
+    );
     bench.event(SessionEvent::Quality(vec![("PA_bob".into(), ConnectionQuality::Poor, 2.0)]));
-    assert!(matches!(bench.said(), Response::ConnectionQuality(q) if q.updates[0].quality() == pb::ConnectionQuality::Poor));
+    assert!(
+        matches!(bench.said(), Response::ConnectionQuality(q) if q.updates[0].quality() == pb::ConnectionQuality::Poor)
+    );
     bench.event(SessionEvent::StreamState(vec![("PA_bob".into(), "TR_bob".into(), true)]));
-    assert!(matches!(bench.said(), Response::StreamStateUpdate(s) if s.stream_states[0].state() == pb::StreamState::Paused));
+    assert!(
+        matches!(bench.said(), Response::StreamStateUpdate(s) if s.stream_states[0].state() == pb::StreamState::Paused)
+    );
     bench.event(SessionEvent::FirstSubscriber { track: "TR_cam".into() });
     assert!(matches!(bench.said(), Response::TrackSubscribed(t) if t.track_sid == "TR_cam"));
-    bench.event(SessionEvent::Access { publisher: "PA_bob".into(), track: "TR_bob".into(), allowed: false });
+    bench.event(SessionEvent::Access {
+        publisher: "PA_bob".into(),
+        track: "TR_bob".into(),
+        allowed: false,
+    });
     assert!(matches!(bench.said(), Response::SubscriptionPermissionUpdate(u) if !u.allowed));
     bench.event(SessionEvent::Room(testing::room("standup")));
     assert!(matches!(bench.said(), Response::RoomUpdate(u) if u.room.is_some()));
     let refusal = refusal(ErrorCode::TrackNotFound);
     bench.event(SessionEvent::SubscriptionRefused { track: "TR_x".into(), refusal });
-    assert!(matches!(bench.said(), Response::SubscriptionResponse(s) if s.err() == pb::SubscriptionError::SeTrackNotfound));
+    assert!(
+        matches!(bench.said(), Response::SubscriptionResponse(s) if s.err() == pb::SubscriptionError::SeTrackNotfound)
+    );
 }
 
 #[test]
@@ -519,6 +564,14 @@ fn data_is_forwarded_with_its_sender_and_replays_are_dropped() {
 }
 
 #[test]
+fn data_beyond_the_limit_is_dropped() {
+    let mut bench = Bench::up(|_| ());
+    let payload = vec![0; 1025].into();
+    bench.event(SessionEvent::DataFromClient { delivery: Delivery::Reliable, payload });
+    assert!(bench.told.is_empty());
+}
+
+#[test]
 fn data_without_the_right_to_send_it_is_dropped() {
     let mut bench = Bench::up(|_| ());
     let mut me = testing::participant("ada", &[]);
@@ -533,7 +586,10 @@ fn data_without_the_right_to_send_it_is_dropped() {
 fn a_good_bye_ends_the_session_at_once() {
     let mut bench = Bench::up(|_| ());
     bench.request(Request::Leave(pb::LeaveRequest::default()));
-    assert!(matches!(bench.told.as_slice(), [Message::Leave { reason: LeaveReason::ClientInitiated }]));
+    assert!(matches!(
+        bench.told.as_slice(),
+        [Message::Leave { reason: LeaveReason::ClientInitiated }]
+    ));
     assert!(bench.is_over() && bench.signal.poll_timeout().is_none());
     assert!(bench.request(Request::Ping(1)).sent.is_empty(), "nothing is heard after it");
 }
@@ -559,7 +615,8 @@ fn the_nodes_good_bye_is_told_with_reason_and_what_to_do() {
 #[test]
 fn a_refused_offer_makes_the_client_start_anew_instead_of_waiting() {
     let mut bench = Bench::up(|_| ());
-    let event = |request, code| SessionEvent::NegotiationRefused { request, refusal: refusal(code) };
+    let event =
+        |request, code| SessionEvent::NegotiationRefused { request, refusal: refusal(code) };
     bench.event(event(None, ErrorCode::CandidateMalformed));
     assert!(bench.sent.is_empty(), "one bad candidate is survived");
     bench.event(event(Some(1), ErrorCode::SdpMalformed));
@@ -611,7 +668,10 @@ fn who_comes_back_hears_reconnect_first_then_everything_that_changed() {
     let states: Vec<_> =
         update.participants.iter().map(|p| (p.identity.as_str(), p.state())).collect();
     use pb::participant_info::State;
-    assert_eq!(states, [("ada", State::Active), ("eve", State::Active), ("bob", State::Disconnected)]);
+    assert_eq!(
+        states,
+        [("ada", State::Active), ("eve", State::Active), ("bob", State::Disconnected)]
+    );
 }
 
 #[test]
@@ -633,7 +693,10 @@ fn a_returning_client_that_claims_unknown_tracks_joins_anew() {
     bench.request(state("TR_cam"));
     assert!(matches!(bench.told.as_slice(), [Message::Subscribe { subscribed: false, .. }]));
     bench.request(state("TR_other"));
-    assert_eq!(bench.leave(), (pb::DisconnectReason::StateMismatch, pb::leave_request::Action::Reconnect));
+    assert_eq!(
+        bench.leave(),
+        (pb::DisconnectReason::StateMismatch, pb::leave_request::Action::Reconnect)
+    );
     assert!(bench.is_over());
 }
 
@@ -646,9 +709,15 @@ fn faults_are_simulated_only_where_that_is_allowed() {
 
     let mut bench = Bench::up(|_| ());
     bench.request(scenario(Scenario::SpeakerUpdate(3)));
-    assert!(matches!(bench.told.as_slice(), [Message::Simulate(Simulation::Speakers { seconds: 3 })]));
+    assert!(matches!(
+        bench.told.as_slice(),
+        [Message::Simulate(Simulation::Speakers { seconds: 3 })]
+    ));
     bench.request(scenario(Scenario::SubscriberBandwidth(1000)));
-    assert!(matches!(bench.told.as_slice(), [Message::Simulate(Simulation::SubscriberBandwidth { bps: 1000 })]));
+    assert!(matches!(
+        bench.told.as_slice(),
+        [Message::Simulate(Simulation::SubscriberBandwidth { bps: 1000 })]
+    ));
     bench.request(scenario(Scenario::Migration(true)));
     assert_eq!(bench.leave().1, pb::leave_request::Action::Resume);
     assert!(matches!(bench.rest.as_slice(), [Output::Close]));
@@ -695,7 +764,10 @@ fn who_is_moved_gets_the_new_room_with_a_token_for_it() {
     let mut bench = Bench::up(|_| ());
     bench.event(SessionEvent::Moved(moved()));
     let [Output::Moved { sid, response, token }] = bench.rest.as_slice() else { panic!() };
-    assert_eq!((sid.as_str(), response.room.as_ref().unwrap().name.as_str()), ("PA_new", "elsewhere"));
+    assert_eq!(
+        (sid.as_str(), response.room.as_ref().unwrap().name.as_str()),
+        ("PA_new", "elsewhere")
+    );
     assert_eq!(token.video.as_ref().unwrap().room.as_deref(), Some("elsewhere"));
     let mut old = Bench::up(|profile| profile.protocol = 13);
     old.event(SessionEvent::Moved(moved()));
