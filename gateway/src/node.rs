@@ -11,9 +11,7 @@ use bytes::Bytes;
 use proto::error::{ErrorCode, Retry};
 use proto::grant::{Grant, Permission};
 use proto::id::{Identity, ParticipantSid, RoomName, TrackSid};
-use proto::media::{
-    Codec, ConnectionQuality, Delivery, MediaKind, Mid, Quality, ViewSettings,
-};
+use proto::media::{Codec, ConnectionQuality, Delivery, MediaKind, Mid, Quality, ViewSettings};
 use proto::room::model::Audience;
 use proto::room::{LeaveReason, Participant, Publication, Room, RoomSettings};
 use tokio::sync::{mpsc, oneshot};
@@ -525,4 +523,3 @@ pub enum Answer {
     /// A track.
     Track(Box<Publication>),
 }
-
