@@ -38,8 +38,8 @@ impl Clock {
         Now { std, us: Instant(u64::try_from(micros).unwrap_or(u64::MAX)) }
     }
 
-    /// A moment of the core in both forms; far ones are cut to an hour from the start's reach.
-    pub(crate) fn from_core(&self, us: Instant) -> StdInstant {
+    /// A moment of the core in str0m's form.
+    pub(crate) fn std_at(&self, us: Instant) -> StdInstant {
         self.start.checked_add(Duration::from_micros(us.0)).unwrap_or(self.start)
     }
 }

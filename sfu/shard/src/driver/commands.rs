@@ -52,7 +52,7 @@ impl Shard {
             }
             Command::View { peer, track, settings } => self.view(peer, track, settings),
             Command::Send { peers, delivery, payload } => {
-                self.send_data(&peers, delivery, &payload)
+                self.send_data(&peers, delivery, &payload);
             }
             Command::LimitBandwidth { peer, limit } => {
                 if let Some(index) = self.peer_index(peer) {

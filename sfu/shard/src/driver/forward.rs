@@ -72,7 +72,7 @@ impl Shard {
             return self.counters.drop_one(Drop::NoSection);
         };
         let arrived_at = source.packet.arrived_at;
-        let wallclock = self.clock.from_core(arrived_at);
+        let wallclock = self.clock.std_at(arrived_at);
         let write = || target.write(slot.section, forward, (source, wallclock));
         match catch_unwind(AssertUnwindSafe(write)) {
             Ok(Ok(())) => {}

@@ -13,44 +13,43 @@ use str0m::rtp::{Extension, ExtensionMap, ExtensionValues, RtpWrite, Vp8Descript
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
 #[expect(clippy::disallowed_methods, reason = "the tests' only clock")]
-pub fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
 /// How a connection's bytes travel.
-pub enum Wire {
+pub(crate) enum Wire {
     Udp(UdpSocket),
     Tcp(TcpStream, Vec<u8>),
 }
 
 /// One packet as it arrived.
 #[derive(Clone, Copy, Debug)]
-pub struct Arrived {
-    pub mid: Mid,
-    pub ssrc: u32,
-    pub seq: u64,
-    pub time: u32,
-    pub len: usize,
-    pub picture_id: Option<u16>,
-    pub keyframe: bool,
+pub(crate) struct Arrived {
+    pub(crate) ssrc: u32,
+    pub(crate) seq: u64,
+    pub(crate) time: u32,
+    pub(crate) len: usize,
+    pub(crate) picture_id: Option<u16>,
+    pub(crate) keyframe: bool,
 }
 
 /// One peer connection of a client.
-pub struct Pc {
-    pub rtc: Rtc,
-    pub wire: Wire,
-    pub local: SocketAddr,
-    pub pending: Option<SdpPendingOffer>,
-    pub arrived: Vec<Arrived>,
-    pub channels: HashMap<String, ChannelId>,
-    pub data: Vec<(String, Vec<u8>)>,
-    pub connected: bool,
-    pub keyframes: Vec<(Mid, Option<Rid>)>,
+pub(crate) struct Pc {
+    pub(crate) rtc: Rtc,
+    pub(crate) wire: Wire,
+    pub(crate) local: SocketAddr,
+    pub(crate) pending: Option<SdpPendingOffer>,
+    pub(crate) arrived: Vec<Arrived>,
+    pub(crate) channels: HashMap<String, ChannelId>,
+    pub(crate) data: Vec<(String, Vec<u8>)>,
+    pub(crate) connected: bool,
+    pub(crate) keyframes: Vec<(Mid, Option<Rid>)>,
     deadline: Instant,
 }
 
 impl Pc {
-    pub fn udp() -> Self {
+    pub(crate) fn udp() -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_nonblocking(true).unwrap();
         let local = socket.local_addr().unwrap();
@@ -59,7 +58,7 @@ impl Pc {
         pc
     }
 
-    pub fn tcp(server: SocketAddr) -> Self {
+    pub(crate) fn tcp(server: SocketAddr) -> Self {
         let stream = TcpStream::connect(server).unwrap();
         stream.set_nonblocking(true).unwrap();
         let local = stream.local_addr().unwrap();
@@ -100,7 +99,7 @@ impl Pc {
     }
 
     /// Adds sections and channels, and makes the offer.
-    pub fn offer(
+    pub(crate) fn offer(
         &mut self,
         sections: &[(MediaKind, Direction, &[&str])],
         channels: bool,
@@ -135,7 +134,7 @@ impl Pc {
     }
 
     /// Makes an offer that changes nothing.
-    pub fn reoffer(&mut self, mid: Mid) -> String {
+    pub(crate) fn reoffer(&mut self, mid: Mid) -> String {
         let mut api = self.rtc.sdp_api();
         api.set_direction(mid, Direction::Inactive);
         api.set_direction(mid, Direction::RecvOnly);
@@ -145,7 +144,7 @@ impl Pc {
     }
 
     /// Restarts ICE.
-    pub fn restart(&mut self) -> String {
+    pub(crate) fn restart(&mut self) -> String {
         let mut api = self.rtc.sdp_api();
         api.ice_restart(true);
         let (offer, pending) = api.apply().unwrap();
@@ -153,14 +152,14 @@ impl Pc {
         offer.to_sdp_string()
     }
 
-    pub fn on_answer(&mut self, sdp: &str) {
+    pub(crate) fn on_answer(&mut self, sdp: &str) {
         let answer = SdpAnswer::from_sdp_string(sdp).unwrap();
         let pending = self.pending.take().expect("an offer is pending");
         self.rtc.sdp_api().accept_answer(pending, answer).unwrap();
         self.deadline = now();
     }
 
-    pub fn on_offer(&mut self, sdp: &str) -> String {
+    pub(crate) fn on_offer(&mut self, sdp: &str) -> String {
         let offer = SdpOffer::from_sdp_string(sdp).unwrap();
         let answer = self.rtc.sdp_api().accept_offer(offer).unwrap();
         self.deadline = now();
@@ -168,7 +167,7 @@ impl Pc {
     }
 
     /// Writes one packet; it leaves with the next step.
-    pub fn write(
+    pub(crate) fn write(
         &mut self,
         mid: Mid,
         rid: Option<&str>,
@@ -191,7 +190,7 @@ impl Pc {
         self.deadline = now();
     }
 
-    pub fn send(&mut self, label: &str, message: &[u8]) -> bool {
+    pub(crate) fn send(&mut self, label: &str, message: &[u8]) -> bool {
         let Some(id) = self.channels.get(label).copied() else { return false };
         let written = self.rtc.channel(id).is_some_and(|mut c| c.write(true, message).unwrap());
         self.deadline = now();
@@ -199,7 +198,7 @@ impl Pc {
     }
 
     /// Reads what waits, and lets the library work.
-    pub fn step(&mut self) {
+    pub(crate) fn step(&mut self) {
         let mut buffer = [0; 4096];
         while let Some((source, len)) = self.read(&mut buffer) {
             let proto = match self.wire {
@@ -262,10 +261,8 @@ impl Pc {
             Event::Connected => self.connected = true,
             Event::RtpPacket(packet) => {
                 let ssrc = packet.header.ssrc;
-                let mid = self.rtc.direct_api().stream_rx(&ssrc).unwrap().mid();
                 let vp8 = Vp8Descriptor::parse(&packet.payload).ok();
                 self.arrived.push(Arrived {
-                    mid,
                     ssrc: *ssrc,
                     seq: *packet.seq_no,
                     time: packet.header.timestamp,
@@ -289,10 +286,10 @@ impl Pc {
 }
 
 /// Sends pictures or sound at a steady pace.
-pub struct Source {
-    pub mid: Mid,
-    pub rids: Vec<&'static str>,
-    pub video: bool,
+pub(crate) struct Source {
+    pub(crate) mid: Mid,
+    pub(crate) rids: Vec<&'static str>,
+    pub(crate) video: bool,
     every: Duration,
     next_at: Instant,
     frame: u64,
@@ -300,19 +297,19 @@ pub struct Source {
 }
 
 impl Source {
-    pub fn video(mid: Mid, rids: &[&'static str]) -> Self {
+    pub(crate) fn video(mid: Mid, rids: &[&'static str]) -> Self {
         let every = Duration::from_millis(20);
         let rids = rids.to_vec();
         let keyframe_next = vec![true; rids.len().max(1)];
         Self { mid, rids, video: true, every, next_at: now(), frame: 0, keyframe_next }
     }
 
-    pub fn audio(mid: Mid) -> Self {
+    pub(crate) fn audio(mid: Mid) -> Self {
         Self { video: false, ..Self::video(mid, &[]) }
     }
 
     /// Sends what is due. Payload lengths tell encodings apart: 300, 600 and 900 bytes.
-    pub fn step(&mut self, pc: &mut Pc) {
+    pub(crate) fn step(&mut self, pc: &mut Pc) {
         for (_, rid) in pc.keyframes.extract_if(.., |(mid, _)| *mid == self.mid) {
             let place = self.rids.iter().position(|name| rid.is_some_and(|rid| &*rid == *name));
             self.keyframe_next[place.unwrap_or(0)] = true;

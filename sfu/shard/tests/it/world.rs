@@ -18,41 +18,41 @@ use crate::client::{Pc, Source, now};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A client with its connections.
-pub struct Client {
-    pub id: PeerId,
-    pub shard: usize,
-    pub publisher: Pc,
-    pub subscriber: Option<Pc>,
-    pub sources: Vec<Source>,
-    pub mids: Vec<str0m::media::Mid>,
-    pub requests: u32,
-    pub answers: u32,
-    pub last_description: String,
+pub(crate) struct Client {
+    pub(crate) id: PeerId,
+    pub(crate) shard: usize,
+    pub(crate) publisher: Pc,
+    pub(crate) subscriber: Option<Pc>,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) mids: Vec<str0m::media::Mid>,
+    pub(crate) requests: u32,
+    pub(crate) answers: u32,
+    pub(crate) last_description: String,
     /// The answer to the shard's last offer.
-    pub answer: String,
+    pub(crate) answer: String,
 }
 
 impl Client {
-    pub fn downlink(&mut self) -> &mut Pc {
+    pub(crate) fn downlink(&mut self) -> &mut Pc {
         self.subscriber.as_mut().unwrap_or(&mut self.publisher)
     }
 }
 
 /// Everything.
-pub struct World {
-    pub shards: Shards,
-    pub clients: Vec<Client>,
-    pub events: Vec<(ShardId, Event)>,
-    pub unanswered: HashSet<PeerId>,
+pub(crate) struct World {
+    pub(crate) shards: Shards,
+    pub(crate) clients: Vec<Client>,
+    pub(crate) events: Vec<(ShardId, Event)>,
+    pub(crate) unanswered: HashSet<PeerId>,
     homes: HashMap<TrackKey, (ShardId, TrackSpec)>,
 }
 
-pub fn loopback() -> SocketAddr {
+pub(crate) fn loopback() -> SocketAddr {
     ([127, 0, 0, 1], 0).into()
 }
 
 impl World {
-    pub fn new(shards: u8, bwe: bool) -> Self {
+    pub(crate) fn new(shards: u8, bwe: bool) -> Self {
         let config = |shard| ShardConfig {
             shard: ShardId(shard),
             shards,
@@ -71,12 +71,12 @@ impl World {
         }
     }
 
-    pub fn send(&self, shard: usize, command: Command) {
+    pub(crate) fn send(&self, shard: usize, command: Command) {
         self.shards.handles[shard].send(command).unwrap();
     }
 
     /// A client that offers these sections at once.
-    pub fn join(
+    pub(crate) fn join(
         &mut self,
         shard: usize,
         mode: PeerMode,
@@ -85,7 +85,7 @@ impl World {
         self.join_with(shard, mode, sections, Pc::udp())
     }
 
-    pub fn join_with(
+    pub(crate) fn join_with(
         &mut self,
         shard: usize,
         mode: PeerMode,
@@ -114,7 +114,7 @@ impl World {
     }
 
     /// Offers again, with new sections.
-    pub fn offer(
+    pub(crate) fn offer(
         &mut self,
         client: usize,
         sections: &[(str0m::media::MediaKind, Direction, &[&str])],
@@ -133,7 +133,7 @@ impl World {
     }
 
     /// Publishes the client's section as a track, and starts sending.
-    pub fn publish(&mut self, client: usize, section: usize, rids: &[&'static str]) -> TrackKey {
+    pub(crate) fn publish(&mut self, client: usize, section: usize, rids: &[&'static str]) -> TrackKey {
         let track = TrackKey(u64::try_from(self.homes.len()).unwrap() + 100);
         let client = &mut self.clients[client];
         let mid = client.mids[section];
@@ -146,7 +146,7 @@ impl World {
         track
     }
 
-    pub fn publish_audio(&mut self, client: usize, section: usize) -> TrackKey {
+    pub(crate) fn publish_audio(&mut self, client: usize, section: usize) -> TrackKey {
         let track = TrackKey(u64::try_from(self.homes.len()).unwrap() + 100);
         let client = &mut self.clients[client];
         let mid = client.mids[section];
@@ -159,7 +159,7 @@ impl World {
         track
     }
 
-    pub fn subscribe(&mut self, client: usize, track: TrackKey) {
+    pub(crate) fn subscribe(&self, client: usize, track: TrackKey) {
         let (home, spec) = self.homes[&track].clone();
         let client = &self.clients[client];
         let msid = Msid {
@@ -169,12 +169,12 @@ impl World {
         self.send(client.shard, Command::Subscribe { peer: client.id, track, home, spec, msid });
     }
 
-    pub fn unsubscribe(&mut self, client: usize, track: TrackKey) {
+    pub(crate) fn unsubscribe(&self, client: usize, track: TrackKey) {
         let client = &self.clients[client];
         self.send(client.shard, Command::Unsubscribe { peer: client.id, track });
     }
 
-    pub fn view(&mut self, client: usize, track: TrackKey, quality_max: Quality) {
+    pub(crate) fn view(&self, client: usize, track: TrackKey, quality_max: Quality) {
         let client = &self.clients[client];
         let settings = ViewSettings { quality_max, ..ViewSettings::default() };
         self.send(client.shard, Command::View { peer: client.id, track, settings });
@@ -182,7 +182,7 @@ impl World {
 
     /// Lets everything run until the condition holds.
     #[track_caller]
-    pub fn until(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) {
+    pub(crate) fn until(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) {
         let deadline = now() + PATIENCE;
         while !done(self) {
             assert!(now() < deadline, "waited in vain until {what}; events: {:?}", self.events);
@@ -190,7 +190,7 @@ impl World {
         }
     }
 
-    pub fn step(&mut self) {
+    pub(crate) fn step(&mut self) {
         while let Ok((shard, event)) = self.shards.events.try_recv() {
             self.on_event(shard, event);
         }
@@ -245,12 +245,12 @@ impl World {
         self.events.push((shard, event));
     }
 
-    pub fn has(&self, mut matches: impl FnMut(&Event) -> bool) -> bool {
+    pub(crate) fn has(&self, mut matches: impl FnMut(&Event) -> bool) -> bool {
         self.events.iter().any(|(_, event)| matches(event))
     }
 }
 
-pub fn video_spec(encodings: usize) -> TrackSpec {
+pub(crate) fn video_spec(encodings: usize) -> TrackSpec {
     let encoding = |quality: &Quality| Encoding {
         quality: *quality,
         width: 320 << quality.index(),

@@ -6,6 +6,9 @@ pub const FRAME_MAX: usize = 4096;
 /// Bytes of the length in front of a frame.
 pub const HEADER_LEN: usize = 2;
 
+/// A frame, and what follows it.
+pub type Split<'a> = (&'a [u8], &'a [u8]);
+
 /// The peer announced a frame larger than [`FRAME_MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a frame of {len} bytes is larger than {FRAME_MAX}")]
@@ -24,7 +27,7 @@ pub fn header(datagram_len: usize) -> Option<[u8; HEADER_LEN]> {
 ///
 /// # Errors
 /// [`FrameTooLarge`] when the stream cannot be one of ours.
-pub fn split(stream: &[u8]) -> Result<Option<(&[u8], &[u8])>, FrameTooLarge> {
+pub fn split(stream: &[u8]) -> Result<Option<Split<'_>>, FrameTooLarge> {
     let Some(([high, low], rest)) = stream.split_first_chunk::<HEADER_LEN>() else {
         return Ok(None);
     };

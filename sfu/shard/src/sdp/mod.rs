@@ -61,7 +61,7 @@ pub struct Line {
 /// Lists the sections of sound and pictures, in order. Sections without a usable mid are left out.
 #[must_use]
 pub fn lines(sdp: &str) -> Vec<Line> {
-    sections(sdp).filter_map(|section| line(section)).collect()
+    sections(sdp).filter_map(line).collect()
 }
 
 fn line(section: &str) -> Option<Line> {
