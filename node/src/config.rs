@@ -56,6 +56,9 @@ pub(crate) struct Config {
 pub(crate) struct Rtc {
     /// Media threads; 0: one per core.
     pub(crate) shards: u8,
+    /// Address the media ports listen on, if not `bind`. In development mode media listens on every address, because
+    /// a browser with a network does not pair its addresses with loopback alone.
+    pub(crate) bind: Option<IpAddr>,
     /// Addresses that clients are told to reach the node at; empty: the bound address, or the machine's own.
     pub(crate) node_ips: Vec<IpAddr>,
     /// Whether media over TCP is offered.
@@ -211,6 +214,7 @@ impl Config {
         if self.dev {
             self.keys.entry("devkey".to_owned()).or_insert_with(|| "secret".to_owned());
             self.bind = IpAddr::V4(Ipv4Addr::LOCALHOST);
+            self.rtc.bind.get_or_insert(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
             self.drain_s = 0;
         }
         self.data = flags.data.unwrap_or_else(|| std::mem::take(&mut self.data));
@@ -252,16 +256,25 @@ impl Config {
         SocketAddr::new(self.bind, self.port_base)
     }
 
+    /// The address the media ports listen on.
+    #[must_use]
+    pub(crate) const fn media_bind(&self) -> IpAddr {
+        match self.rtc.bind {
+            Some(bind) => bind,
+            None => self.bind,
+        }
+    }
+
     /// Where media over TCP listens.
     #[must_use]
     pub(crate) const fn ice_tcp(&self) -> SocketAddr {
-        SocketAddr::new(self.bind, self.port_base + 1)
+        SocketAddr::new(self.media_bind(), self.port_base + 1)
     }
 
     /// Where a shard's media over UDP listens.
     #[must_use]
     pub(crate) const fn udp(&self, shard: u8) -> SocketAddr {
-        SocketAddr::new(self.bind, self.port_base + 2 + shard as u16)
+        SocketAddr::new(self.media_bind(), self.port_base + 2 + shard as u16)
     }
 
     /// How many media threads to run.

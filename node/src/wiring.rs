@@ -40,7 +40,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
         .with_context(|| format!("creating the data directory {}", config.data.display()))?;
     let addresses = node_addresses(&config);
     let shards = start_shards(&config, &addresses)?;
-    let handles = shards.handles.clone();
+    let (handles, threads) = (shards.handles.clone(), shards.threads);
     let (census_out, census) = watch::channel(Census::default());
     let figures = Figures::start(shards.handles.clone(), census.clone())?;
     let clock = Clock::system();
@@ -87,6 +87,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     webhooks.drain(WEBHOOKS_WITHIN).await;
     control.abort();
     stop_shards(&handles);
+    tokio::task::spawn_blocking(move || threads.join()).await?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -145,17 +146,21 @@ fn node_addresses(config: &Config) -> Vec<IpAddr> {
     if !config.rtc.node_ips.is_empty() {
         return config.rtc.node_ips.clone();
     }
-    if !config.bind.is_unspecified() {
-        return vec![config.bind];
+    let bind = config.media_bind();
+    if !bind.is_unspecified() {
+        return vec![bind];
     }
+    let loopback = IpAddr::from([127, 0, 0, 1]);
     // Connecting a UDP socket sends nothing: it only asks the routing table which address would be used.
-    let own = UdpSocket::bind((config.bind, 0))
+    let own = UdpSocket::bind((bind, 0))
         .and_then(|socket| socket.connect(("192.0.2.1", 9)).and_then(|()| socket.local_addr()));
     match own {
+        // On a developer's machine the browser may sit on either side.
+        Ok(own) if config.dev && own.ip() != loopback => vec![own.ip(), loopback],
         Ok(own) => vec![own.ip()],
         Err(error) => {
             tracing::warn!(%error, "cannot tell the machine's own address; set rtc.node_ips");
-            vec![IpAddr::from([127, 0, 0, 1])]
+            vec![loopback]
         }
     }
 }

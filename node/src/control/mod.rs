@@ -277,3 +277,6 @@ fn refusal_of(reject: &Reject) -> Refusal {
 fn refusal(code: ErrorCode) -> Refusal {
     Refusal { code, message: code.text().to_owned(), retry: Retry::Never }
 }
+
+#[cfg(test)]
+mod tests;

@@ -105,37 +105,12 @@ impl Uplink {
             .collect()
     }
 
-    /// Takes every announced publication that the last offer carries.
-    ///
-    /// The client's id decides; where an offered id was never announced (browsers change ids), the only
-    /// announced track of that kind that no section names is taken instead.
+    /// Takes every announced publication that the last offer carries. The doors have already found out which
+    /// announcement a section stands for.
     pub(crate) fn bindable(&mut self) -> Vec<(Mid, String, Publication)> {
-        let free: Vec<(Mid, String, MediaKind)> = self
-            .offered
-            .iter()
-            .filter(|(mid, _)| !self.bound.contains_key(mid))
-            .map(|(mid, (cid, kind))| (*mid, cid.clone(), *kind))
-            .collect();
-        let mut found = Vec::new();
-        for (mid, cid, kind) in &free {
-            if let Some(publication) = self.pending.remove(cid) {
-                found.push((*mid, cid.clone(), publication));
-                continue;
-            }
-            let named = |known: &String| free.iter().any(|(_, cid, _)| cid == known);
-            let stray: Vec<String> = self
-                .pending
-                .iter()
-                .filter(|(known, publication)| publication.kind == *kind && !named(known))
-                .map(|(known, _)| known.clone())
-                .collect();
-            if let [only] = stray.as_slice()
-                && let Some(publication) = self.pending.remove(only)
-            {
-                found.push((*mid, cid.clone(), publication));
-            }
-        }
-        found
+        let free = self.offered.iter().filter(|(mid, _)| !self.bound.contains_key(*mid));
+        free.filter_map(|(mid, (cid, _))| Some((*mid, cid.clone(), self.pending.remove(cid)?)))
+            .collect()
     }
 }
 
@@ -178,16 +153,6 @@ mod tests {
         assert_eq!(bound.len(), 1);
         assert_eq!(bound[0].0, mid("3"));
         assert!(uplink.pending.is_empty());
-    }
-
-    #[test]
-    fn a_section_with_an_unknown_id_takes_the_only_announced_track_of_its_kind() {
-        let mut uplink = Uplink::default();
-        uplink.pending.insert("cam".into(), publication(MediaKind::Video, "TR_1"));
-        uplink.pending.insert("mic".into(), publication(MediaKind::Audio, "TR_2"));
-        uplink.offered.insert(mid("0"), ("other".into(), MediaKind::Video));
-        assert_eq!(uplink.bindable()[0].2.sid, "TR_1".into());
-        assert_eq!(uplink.pending.len(), 1);
     }
 
     #[test]

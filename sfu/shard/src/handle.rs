@@ -42,16 +42,29 @@ pub struct Shards {
     pub events: Events,
     /// Where the ICE-TCP listener is bound, if there is one.
     pub tcp: Option<SocketAddr>,
-    threads: Vec<JoinHandle<()>>,
+    /// The threads themselves.
+    pub threads: Threads,
+}
+
+/// The threads of the shards. A process waits for them before it ends: a thread that still seals packets while the
+/// libraries under it are torn down aborts the process.
+#[derive(Debug)]
+pub struct Threads(Vec<JoinHandle<()>>);
+
+impl Threads {
+    /// Waits until every thread has ended; they end after [`Command::Stop`].
+    pub fn join(self) {
+        for thread in self.0 {
+            // A panic of the thread was logged by the panic hook; nothing is left to do for it here.
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Shards {
     /// Waits until every thread has ended; they end after [`Command::Stop`].
     pub fn join(self) {
-        for thread in self.threads {
-            // A panic of the thread was logged by the panic hook; nothing is left to do for it here.
-            let _ = thread.join();
-        }
+        self.threads.join();
     }
 }
 
@@ -105,7 +118,7 @@ pub fn start(configs: Vec<ShardConfig>, tcp: Option<SocketAddr>) -> Result<Shard
     let (clock, alive) = (Clock::start(), Arc::new(()));
     let opened = configs.into_iter().map(Opened::open).collect::<Result<Vec<_>, _>>()?;
     let wakers: Vec<_> = opened.iter().map(|opened| Arc::clone(&opened.waker)).collect();
-    let mut shards = Shards { handles: Vec::new(), events, tcp, threads: Vec::new() };
+    let mut shards = Shards { handles: Vec::new(), events, tcp, threads: Threads(Vec::new()) };
     let mut doors = Vec::new();
     for (opened, links) in opened.into_iter().zip(link::mesh(&wakers)) {
         let (door, handed) = tcp::door(Arc::clone(&opened.waker));
@@ -139,10 +152,10 @@ pub fn start(configs: Vec<ShardConfig>, tcp: Option<SocketAddr>) -> Result<Shard
             .name(format!("shard-{}", shard.0))
             .spawn(move || driver::run(seed))
             .map_err(Error::Start)?;
-        shards.threads.push(thread);
+        shards.threads.0.push(thread);
     }
     if let Some(listener) = listener {
-        shards.threads.push(listener.start(doors, clock, Arc::downgrade(&alive))?);
+        shards.threads.0.push(listener.start(doors, clock, Arc::downgrade(&alive))?);
     }
     Ok(shards)
 }

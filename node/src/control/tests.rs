@@ -1,0 +1,334 @@
+//! The control loop with real shards on loopback, driven through its queue as the doors drive it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use gateway::{
+    Clock,
+    auth::Keys,
+    node::{
+        Answer, Call, Join, Joined, Leave, Message, PublishIntent, Refusal, Request, SessionEvent,
+    },
+    webhook::Webhooks,
+};
+use proto::{
+    error::ErrorCode,
+    grant::{Grant, Permission},
+    id::{ParticipantSid, RoomName, ShardId},
+    media::{Codec, Delivery, MediaKind, Source},
+    room::{LeaveReason, Publication, RoomSettings},
+};
+use sfu_shard::api::ShardConfig;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{Census, Control, Parts};
+use crate::replica::Local;
+
+/// A test that waits longer than this has failed; nothing here takes a tenth of it.
+const WITHIN: Duration = Duration::from_secs(20);
+
+struct House {
+    requests: mpsc::Sender<Request>,
+    stop: watch::Sender<bool>,
+    shards: Vec<sfu_shard::ShardHandle>,
+    threads: Option<sfu_shard::Threads>,
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        for shard in &self.shards {
+            let _ = shard.send(sfu_shard::api::Command::Stop);
+        }
+        if let Some(threads) = self.threads.take() {
+            threads.join();
+        }
+    }
+}
+
+struct Guest {
+    sid: ParticipantSid,
+    joined: Joined,
+    events: mpsc::Receiver<SessionEvent>,
+}
+
+fn house() -> House {
+    let config = |shard: u8| ShardConfig {
+        shard: ShardId(shard),
+        shards: 2,
+        udp: ([127, 0, 0, 1], 0).into(),
+        announce: Vec::new(),
+        announce_tcp: Vec::new(),
+        bwe_start: None,
+    };
+    let shards = sfu_shard::start(vec![config(0), config(1)], None).unwrap();
+    let handles = shards.handles.clone();
+    let (requests_out, requests) = mpsc::channel(64);
+    let (stop, stopped) = watch::channel(false);
+    let (census, _) = watch::channel(Census::default());
+    let clock = Clock::system();
+    let webhooks = Webhooks::new(gateway::Webhook::default(), Keys::default(), clock).unwrap();
+    tokio::spawn(Control::run(Parts {
+        replica: Local::default(),
+        shards: shards.handles,
+        shard_events: shards.events,
+        requests,
+        webhooks,
+        room_settings: RoomSettings::default(),
+        auto_create: true,
+        census,
+        stop: stopped,
+    }));
+    House { requests: requests_out, stop, shards: handles, threads: Some(shards.threads) }
+}
+
+impl House {
+    async fn try_join(&self, identity: &str, permission: Permission) -> Result<Guest, Refusal> {
+        let (events_out, events) = mpsc::channel(64);
+        let join = Join {
+            room: "standup".into(),
+            identity: identity.into(),
+            grant: Grant { room_join: true, permission, ..Grant::default() },
+            single_pc: true,
+            auto_subscribe: true,
+            client_protocol: 0,
+            capabilities: Vec::new(),
+            codecs: vec![Codec::Opus, Codec::Vp8],
+            create: None,
+            events: events_out,
+        };
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Join { join: Box::new(join), reply };
+        self.requests.send(request).await.unwrap();
+        let joined = tokio::time::timeout(WITHIN, answer).await.unwrap().unwrap()?;
+        Ok(Guest { sid: joined.participant.sid.clone(), joined, events })
+    }
+
+    async fn join(&self, identity: &str) -> Guest {
+        self.try_join(identity, Permission::default()).await.unwrap()
+    }
+
+    async fn say(&self, guest: &Guest, message: Message) {
+        let request = Request::Session { session: guest.sid.clone(), message };
+        self.requests.send(request).await.unwrap();
+    }
+
+    async fn call(&self, call: Call) -> Result<Answer, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(Request::Api { call, reply }).await.unwrap();
+        tokio::time::timeout(WITHIN, answer).await.unwrap().unwrap()
+    }
+}
+
+impl Guest {
+    /// Waits for the first event that `pick` takes.
+    async fn hears<T>(&mut self, pick: impl Fn(&SessionEvent) -> Option<T>) -> T {
+        let found = async {
+            loop {
+                let event = self.events.recv().await.expect("the session goes on");
+                if let Some(found) = pick(&event) {
+                    return found;
+                }
+            }
+        };
+        tokio::time::timeout(WITHIN, found).await.expect("the event comes")
+    }
+
+    async fn leaves(&mut self) -> Leave {
+        self.hears(|event| match event {
+            SessionEvent::Leave(leave) => Some(leave.clone()),
+            _ => None,
+        })
+        .await
+    }
+}
+
+fn room() -> RoomName {
+    "standup".into()
+}
+
+fn camera(cid: &str) -> PublishIntent {
+    let publication = Publication {
+        sid: "".into(),
+        kind: MediaKind::Video,
+        source: Source::Camera,
+        name: "cam".to_owned(),
+        muted: false,
+        codec: None,
+        encodings: Vec::new(),
+        stream: String::new(),
+        stereo: false,
+        disable_dtx: false,
+        disable_red: false,
+        encryption: 0,
+        audio_features: Vec::new(),
+        backup_codec: None,
+    };
+    PublishIntent { cid: cid.to_owned(), publication, backup_of: None }
+}
+
+#[tokio::test]
+async fn a_second_participant_is_told_of_the_first_and_the_first_of_the_second() {
+    let house = house();
+    let mut ada = house.join("ada").await;
+    let bob = house.join("bob").await;
+    assert_eq!(bob.joined.others.len(), 1);
+    let seen = ada
+        .hears(|event| match event {
+            SessionEvent::Participants(list) => list.iter().find(|p| p.sid == bob.sid).cloned(),
+            _ => None,
+        })
+        .await;
+    assert_eq!(seen.identity, "bob".into());
+}
+
+#[tokio::test]
+async fn a_second_join_with_the_same_identity_replaces_the_first() {
+    let house = house();
+    let mut old = house.join("ada").await;
+    let new = house.join("ada").await;
+    let leave = old.leaves().await;
+    assert_eq!(leave, Leave { reason: LeaveReason::DuplicateIdentity, rejoin: false });
+    let Ok(Answer::Participants(list)) = house.call(Call::ListParticipants { room: room() }).await
+    else {
+        panic!("the room is there");
+    };
+    assert_eq!(list.iter().map(|p| &p.sid).collect::<Vec<_>>(), vec![&new.sid]);
+}
+
+#[tokio::test]
+async fn a_hidden_participant_is_told_to_nobody() {
+    let house = house();
+    let hidden = Permission { hidden: true, ..Permission::default() };
+    let ghost = house.try_join("ghost", hidden).await.unwrap();
+    let mut ada = house.join("ada").await;
+    assert!(ada.joined.others.is_empty());
+    house.join("bob").await;
+    let told = ada
+        .hears(|event| match event {
+            SessionEvent::Participants(list) if list.iter().any(|p| p.identity == "bob".into()) => {
+                Some(list.clone())
+            }
+            _ => None,
+        })
+        .await;
+    assert!(told.iter().all(|p| p.sid != ghost.sid));
+}
+
+#[tokio::test]
+async fn a_track_is_announced_with_a_sid_and_refused_without_the_right() {
+    let house = house();
+    let mut ada = house.join("ada").await;
+    house.say(&ada, Message::Publish(Box::new(camera("cid-1")))).await;
+    let publication = ada
+        .hears(|event| match event {
+            SessionEvent::Published { cid, publication } if cid == "cid-1" => {
+                Some(publication.clone())
+            }
+            _ => None,
+        })
+        .await;
+    assert!(publication.sid.as_str().starts_with("TR_VC"), "{}", publication.sid);
+
+    let mute = Permission { can_publish: false, ..Permission::default() };
+    let mut bob = house.try_join("bob", mute).await.unwrap();
+    house.say(&bob, Message::Publish(Box::new(camera("cid-2")))).await;
+    let refusal = bob
+        .hears(|event| match event {
+            SessionEvent::PublishRefused { refusal, .. } => Some(refusal.clone()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(refusal.code, ErrorCode::NotPermitted);
+}
+
+#[tokio::test]
+async fn a_moderator_removes_a_participant_and_an_unknown_one_is_refused() {
+    let house = house();
+    let mut ada = house.join("ada").await;
+    let remove = |who: &str| Call::RemoveParticipant { room: room(), identity: who.into() };
+    house.call(remove("ada")).await.unwrap();
+    assert_eq!(ada.leaves().await.reason, LeaveReason::Removed);
+    assert_eq!(house.call(remove("ada")).await.unwrap_err().code, ErrorCode::ParticipantNotFound);
+}
+
+#[tokio::test]
+async fn changed_rights_are_told_to_the_one_they_concern() {
+    let house = house();
+    let mut ada = house.join("ada").await;
+    let permission = Permission { can_publish: false, ..Permission::default() };
+    let update = Call::UpdateParticipant {
+        room: room(),
+        identity: "ada".into(),
+        name: Some("Ada L.".to_owned()),
+        metadata: None,
+        attributes: BTreeMap::new(),
+        permission: Some(permission.clone()),
+    };
+    let Ok(Answer::Participant(updated)) = house.call(update).await else {
+        panic!("the participant is there");
+    };
+    assert_eq!((updated.name.as_str(), &updated.permission), ("Ada L.", &permission));
+    let told = ada
+        .hears(|event| match event {
+            SessionEvent::Permission(participant) => Some(participant.permission.clone()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(told, permission);
+}
+
+#[tokio::test]
+async fn a_moved_participant_is_in_the_other_room_under_a_new_sid() {
+    let house = house();
+    let mut ada = house.join("ada").await;
+    let to: RoomName = "lounge".into();
+    let call =
+        Call::MoveParticipant { room: room(), identity: "ada".into(), destination: to.clone() };
+    house.call(call).await.unwrap();
+    let moved = ada
+        .hears(|event| match event {
+            SessionEvent::Moved(moved) => Some(moved.clone()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(moved.room.name, to);
+    let found = house.call(Call::Participant { room: to, identity: "ada".into() }).await;
+    let Ok(Answer::Participant(found)) = found else { panic!("the participant is there") };
+    assert_eq!(found.sid, moved.participant.sid);
+    assert_ne!(found.sid, ada.sid);
+}
+
+#[tokio::test]
+async fn data_for_a_room_that_is_not_open_is_refused() {
+    let house = house();
+    let call = Call::SendData {
+        room: "nowhere".into(),
+        delivery: Delivery::Reliable,
+        to: Vec::new(),
+        to_sids: Vec::new(),
+        payload: bytes::Bytes::new(),
+    };
+    assert_eq!(house.call(call).await.unwrap_err().code, ErrorCode::RoomNotFound);
+}
+
+#[tokio::test]
+async fn a_stopping_node_tells_everybody_to_join_again() {
+    let house = house();
+    let mut ada = house.join("ada").await;
+    house.stop.send_replace(true);
+    assert_eq!(ada.leaves().await, Leave { reason: LeaveReason::ServerShutdown, rejoin: true });
+}
+
+#[tokio::test]
+async fn a_session_that_does_not_drain_its_events_is_ended_and_others_go_on() {
+    let house = house();
+    let slow = house.join("slow").await;
+    let mut ada = house.join("ada").await;
+    for turn in 0..200 {
+        let call = Call::UpdateRoomMetadata { room: room(), metadata: format!("turn {turn}") };
+        house.call(call).await.unwrap();
+        ada.hears(|event| matches!(event, SessionEvent::Room(_)).then_some(())).await;
+    }
+    let found = house.call(Call::Participant { room: room(), identity: "slow".into() }).await;
+    assert_eq!(found.unwrap_err().code, ErrorCode::ParticipantNotFound);
+    drop(slow);
+}
