@@ -42,9 +42,7 @@ use self::{
     session::{Command, Opened, Patch, Patched, Session, Wish},
     table::{Handle, Table},
 };
-use crate::{
-    Shared, auth::Claims, error::Error, livekit::join, node::Refusal, shared::token_of,
-};
+use crate::{Shared, auth::Claims, error::Error, livekit::join, node::Refusal, shared::token_of};
 
 /// The media type of offers and answers.
 const SDP: &str = "application/sdp";
