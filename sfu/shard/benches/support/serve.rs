@@ -1,0 +1,221 @@
+//! The server: the shard, or the plain loop, and the figures of either.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+use proto::id::{PeerId, ShardId, TrackKey};
+use proto::media::{Codec, MediaKind, Mid, Source};
+use proto::unit::Bitrate;
+use sfu_shard::api::{Command, Event, Msid, PeerConfig, PeerMode, ShardConfig, TrackSpec};
+use sfu_shard::counters::{Counter, Drop, LATENCY_BOUNDS_US};
+use sfu_shard::{Events, ShardHandle};
+
+use super::naive::{self, Ask};
+use super::{Allocations, lines, pack, say, thread_cpu, unpack};
+
+/// Figures at one moment, or of the time between two.
+#[derive(Clone, Default)]
+struct Figures {
+    cpu: (u64, u64),
+    forwarded: u64,
+    sends: u64,
+    dropped: u64,
+    allocations: Option<u64>,
+    /// Packets by latency bucket.
+    latency: Vec<u64>,
+}
+
+const TRACK: TrackKey = TrackKey(1);
+
+/// What is measured.
+enum Engine {
+    Shard { handle: ShardHandle, events: Events },
+    Naive { asks: SyncSender<Ask>, report: naive::Report },
+}
+
+pub(crate) fn main(engine: &str, bwe: bool, ip: &str, subscribers: usize, allocations: Allocations) {
+    let input = lines();
+    let mut engine = if engine == "shard" { shard(bwe, ip) } else { plain(bwe, ip) };
+    let name = if matches!(engine, Engine::Shard { .. }) { "shard-0" } else { "naive" };
+    say("ready");
+    let mut before = Figures::default();
+    while let Ok(line) = input.recv() {
+        let words: Vec<&str> = line.split(' ').collect();
+        match words.as_slice() {
+            ["offer", index, sdp] => {
+                let index: usize = index.parse().unwrap();
+                let answer = engine.answer(index, unpack(sdp), subscribers);
+                say(&format!("answer {index} {}", pack(&answer)));
+            }
+            ["begin"] => {
+                let _ = engine.figures(name, allocations);
+                before = engine.figures(name, allocations);
+            }
+            ["end"] => {
+                let after = engine.figures(name, allocations);
+                say(&format!("figures {}", difference(&before, &after)));
+            }
+            _ => return,
+        }
+    }
+}
+
+fn shard(bwe: bool, ip: &str) -> Engine {
+    let config = ShardConfig {
+        shard: ShardId(0),
+        shards: 1,
+        udp: (ip.parse::<std::net::IpAddr>().unwrap(), 0).into(),
+        announce: Vec::new(),
+        announce_tcp: Vec::new(),
+        bwe_start: bwe.then(|| Bitrate::from_kbps(5000)),
+    };
+    let shards = sfu_shard::start(vec![config], None).unwrap();
+    let handle = shards.handles[0].clone();
+    let events = shards.events;
+    Engine::Shard { handle, events }
+}
+
+fn plain(bwe: bool, ip: &str) -> Engine {
+    let (asks, receiver): (_, Receiver<Ask>) = sync_channel(1024);
+    let socket = std::net::UdpSocket::bind((ip, 0)).unwrap();
+    let state = quinn_udp::UdpSocketState::new((&socket).into()).unwrap();
+    let _ = state.set_send_buffer_size((&socket).into(), 8 << 20);
+    let _ = state.set_recv_buffer_size((&socket).into(), 8 << 20);
+    drop(state);
+    // The plain loop blocks in its receiving call, and gets single datagrams.
+    let address = socket.local_addr().unwrap();
+    drop(socket);
+    let socket = std::net::UdpSocket::bind(address).unwrap();
+    let thread = std::thread::Builder::new().name("naive".into());
+    thread.spawn(move || naive::run(socket, bwe, &receiver)).unwrap();
+    Engine::Naive { asks, report: naive::Report::default() }
+}
+
+impl Engine {
+    fn answer(&mut self, index: usize, sdp: String, subscribers: usize) -> String {
+        match self {
+            Self::Naive { asks, .. } => {
+                let (reply, answer) = sync_channel(1);
+                asks.send(Ask::Offer(index, sdp, reply)).unwrap();
+                answer.recv().unwrap()
+            }
+            Self::Shard { handle, events } => {
+                let peer = PeerId(index as u64);
+                let codecs = vec![Codec::Vp8];
+                let config = PeerConfig { mode: PeerMode::Single, codecs, data: false };
+                let mid = sfu_shard::sdp::lines(&sdp)[0].mid;
+                handle.send(Command::Open { peer, config }).unwrap();
+                if index == 0 {
+                    publish(handle, peer, mid);
+                } else {
+                    subscribe(handle, peer);
+                }
+                handle.send(Command::Offer { peer, request: 1, sdp }).unwrap();
+                assert!(index <= subscribers, "as many as were announced");
+                answer(events, peer)
+            }
+        }
+    }
+
+    fn figures(&mut self, thread: &str, allocations: Allocations) -> Figures {
+        let mut figures =
+            Figures { cpu: thread_cpu(thread), allocations: allocations(), ..Figures::default() };
+        match self {
+            Self::Shard { handle, events } => {
+                while events.try_recv().is_ok() {}
+                let counters = &handle.counters;
+                figures.forwarded = counters.forwarded.packets.get();
+                figures.sends = counters.sends.get();
+                figures.dropped = Drop::ALL.iter().map(|reason| counters.dropped(*reason)).sum();
+                figures.latency = counters.latency.iter().map(Counter::get).collect();
+            }
+            Self::Naive { asks, report } => {
+                let (reply, reported) = sync_channel(1);
+                asks.send(Ask::Report(reply)).unwrap();
+                let new = reported.recv().unwrap();
+                report.forwarded += new.forwarded;
+                report.latencies.extend(new.latencies);
+                figures.forwarded = report.forwarded;
+                figures.sends = report.forwarded;
+                figures.latency = vec![0; LATENCY_BOUNDS_US.len() + 1];
+                for us in &report.latencies {
+                    let bucket = LATENCY_BOUNDS_US.partition_point(|b| *b < u64::from(*us));
+                    figures.latency[bucket] += 1;
+                }
+            }
+        }
+        figures
+    }
+}
+
+fn publish(handle: &ShardHandle, peer: PeerId, mid: Mid) {
+    handle.send(Command::Publish { peer, mid, track: TRACK, spec: spec() }).unwrap();
+}
+
+fn subscribe(handle: &ShardHandle, peer: PeerId) {
+    let msid = Msid { stream: Arc::from("stream"), track: Arc::from("track") };
+    let home = ShardId(0);
+    handle.send(Command::Subscribe { peer, track: TRACK, home, spec: spec(), msid }).unwrap();
+}
+
+fn spec() -> TrackSpec {
+    TrackSpec {
+        kind: MediaKind::Video,
+        source: Source::Camera,
+        encodings: Vec::new(),
+        disable_red: false,
+        muted: false,
+        disable_dtx: false,
+        stereo: false,
+    }
+}
+
+fn answer(events: &mut Events, peer: PeerId) -> String {
+    loop {
+        match events.blocking_recv().unwrap().1 {
+            Event::Answer { peer: for_peer, sdp, .. } if for_peer == peer => return sdp,
+            Event::Refused { error, .. } | Event::Failed { error, .. } => {
+                say(&format!("failed {error:?}"));
+                std::process::exit(1);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The figures of the time between, as words: forwarded user_us system_us sends dropped allocations p50_us p99_us.
+fn difference(before: &Figures, after: &Figures) -> String {
+    let latency: Vec<u64> =
+        after.latency.iter().enumerate().map(|(i, n)| n - before.latency.get(i).unwrap_or(&0)).collect();
+    let allocations = match (before.allocations, after.allocations) {
+        (Some(before), Some(after)) => (after - before).to_string(),
+        _ => "-".to_owned(),
+    };
+    format!(
+        "{} {} {} {} {} {allocations} {} {}",
+        after.forwarded - before.forwarded,
+        after.cpu.0.saturating_sub(before.cpu.0),
+        after.cpu.1.saturating_sub(before.cpu.1),
+        after.sends - before.sends,
+        after.dropped - before.dropped,
+        percentile(&latency, 50).as_micros(),
+        percentile(&latency, 99).as_micros(),
+    )
+}
+
+/// A percentile out of buckets, by even spread within one.
+fn percentile(buckets: &[u64], percent: u64) -> Duration {
+    let total: u64 = buckets.iter().sum();
+    let mut left = total * percent / 100;
+    for (index, count) in buckets.iter().enumerate() {
+        let low = index.checked_sub(1).map_or(0, |i| LATENCY_BOUNDS_US[i]);
+        let high = LATENCY_BOUNDS_US.get(index).copied().unwrap_or(low * 2);
+        if left <= *count {
+            let part = (high - low) * left / (*count).max(1);
+            return Duration::from_micros(low + part);
+        }
+        left -= count;
+    }
+    Duration::ZERO
+}
