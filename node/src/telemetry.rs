@@ -1,6 +1,6 @@
 //! Logs and figures.
 
-use std::{fmt::Write as _, net::SocketAddr};
+use std::{fmt::Write as _, io::IsTerminal as _, net::SocketAddr};
 
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -19,7 +19,10 @@ use crate::{config::Log, control::Census};
 /// The filter cannot be read.
 pub(crate) fn start_log(log: &Log) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&log.level)?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     if log.json {
         lines.json().init();
     } else {
