@@ -18,15 +18,16 @@ export class TileView {
   private readonly name = h("span", { class: "tile-name" });
   private readonly microphone = h("span", { class: "tile-mic" });
   private readonly bars = qualityBars();
-  private readonly note = h("p", { class: "tile-note", text: "Paused", attrs: { title: "Your connection is too slow for this picture" } });
+  private readonly note = h("p", { class: "tile-note" });
   private readonly pin: HTMLButtonElement;
   private picture: Picture | undefined;
+  private tile: Tile | undefined;
 
   /** `onPin` is called when somebody wants this tile on the stage, or off it. */
   constructor(onPin: () => void) {
     this.video = h("video", { attrs: { playsinline: "", autoplay: "", "aria-hidden": "true", tabindex: "-1" } });
     this.video.muted = true;
-    this.video.addEventListener("resize", () => this.fit());
+    for (const event of ["resize", "loadeddata", "emptied"]) this.video.addEventListener(event, () => this.onFrames());
     this.pin = h("button", { class: "tile-pin", attrs: { type: "button" }, on: { click: onPin } });
     setIcon(this.pin, "pin");
     setIcon(this.microphone, "micOff");
@@ -43,7 +44,6 @@ export class TileView {
     setAttr(this.element, "data-source", tile.source);
     setAttr(this.element, "data-local", String(tile.local));
     this.element.classList.toggle("speaking", tile.speaking);
-    this.element.classList.toggle("has-picture", tile.picture !== undefined);
     this.element.classList.toggle("mirrored", tile.mirrored);
     setText(this.avatar, initials(tile.name));
     this.element.style.setProperty("--hue", String(hue(tile.identity)));
@@ -51,7 +51,8 @@ export class TileView {
     show(this.microphone, !tile.microphoneOn);
     show(this.bars, tile.source === "camera");
     renderBars(this.bars, tile.quality);
-    show(this.note, tile.paused);
+    this.tile = tile;
+    this.onFrames();
     setAttr(this.pin, "aria-pressed", String(pinned));
     setAttr(this.pin, "aria-label", `${pinned ? "Take" : "Put"} ${tile.name} ${pinned ? "off" : "on"} the stage`);
     setAttr(this.pin, "title", pinned ? "Take off the stage" : "Put on the stage");
@@ -81,6 +82,18 @@ export class TileView {
     this.picture?.detach(this.video);
     this.picture = picture;
     picture?.attach(this.video);
+  }
+
+  /** Shows the picture once there is one; until then, and when it is held back, says so. */
+  private onFrames(): void {
+    if (this.tile === undefined) return;
+    const hasFrames = this.picture !== undefined && this.video.videoWidth > 0;
+    this.element.classList.toggle("has-picture", hasFrames);
+    const starting = this.picture !== undefined && !hasFrames;
+    setText(this.note, this.tile.paused ? "Paused" : "Starting…");
+    setAttr(this.note, "title", this.tile.paused ? "The connection is too slow for this picture" : undefined);
+    show(this.note, this.tile.paused || (starting && this.tile.source === "screen"));
+    this.fit();
   }
 
   private fit(size: { width: number; height: number } = { width: this.element.clientWidth, height: this.element.clientHeight }): void {
