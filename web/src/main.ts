@@ -1,6 +1,6 @@
 // The page: before the call, the call, after it.
 
-import { DisconnectReason, Room } from "livekit-client";
+import { DisconnectReason, LogLevel, Room, setLogLevel } from "livekit-client";
 import { joinCall, roomOptions, type Call, type Ending } from "./call/call";
 import { parseOptions } from "./core/options";
 import { endProblem, endsForGood, joinProblem, type Problem } from "./core/problem";
@@ -17,6 +17,7 @@ declare global {
   }
 }
 
+setLogLevel(LogLevel.warn);
 window.stoa = { room: undefined };
 const options = parseOptions(location.search);
 const identity = claimIdentity();

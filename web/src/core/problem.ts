@@ -2,6 +2,9 @@
 
 import { ConnectionError, ConnectionErrorReason, DisconnectReason, MediaDeviceFailure } from "livekit-client";
 
+/** What the SDK puts before the server's words. */
+const SDK_PREFIX = /^Could not establish signal connection:\s*/;
+
 /** Something that went wrong: what, and what to do about it. */
 export interface Problem {
   /** One short sentence: what happened. */
@@ -119,11 +122,17 @@ export function endsForGood(why: DisconnectReason | undefined): boolean {
 }
 
 function refused(error: ConnectionError): Problem {
-  const body = parseBody(error.message);
-  const said = body.detail ?? body.message ?? body.title ?? error.message;
-  const problem: Problem = { title: "The server did not let you in.", advice: sentence(said) };
-  const code = codeText(body) ?? (error.status === undefined ? undefined : `HTTP ${error.status}`);
-  return code === undefined ? problem : { ...problem, code };
+  const { text, code } = splitCode(error.message.replace(SDK_PREFIX, ""));
+  const body = parseBody(text);
+  const problem: Problem = { title: "The server did not let you in.", advice: sentence(body.detail ?? body.message ?? body.title ?? text) };
+  const known = code ?? codeText(body) ?? (error.status === undefined ? undefined : `HTTP ${error.status}`);
+  return known === undefined ? problem : { ...problem, code: known };
+}
+
+/** Takes a code such as `[1004 TokenForged]` off the end of what the server says. */
+function splitCode(text: string): { text: string; code: string | undefined } {
+  const found = /\s*\[(\d{4} \w+)\]\s*$/.exec(text);
+  return found === null ? { text, code: undefined } : { text: text.slice(0, found.index), code: found[1] };
 }
 
 function parseBody(body: string): ErrorBody {

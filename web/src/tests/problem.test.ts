@@ -43,6 +43,13 @@ test("a join that the server refuses shows status or code", () => {
   assert.equal(coded.code, "1005 TokenExpired");
 });
 
+test("the server's words lose the SDK's preface, and their code becomes the code", () => {
+  const said = "Could not establish signal connection: invalid token: the signature does not match its API key [1004 TokenForged]";
+  const problem = joinProblem(ConnectionError.notAllowed(said, 401));
+  assert.equal(problem.advice, "Invalid token: the signature does not match its API key.");
+  assert.equal(problem.code, "1004 TokenForged");
+});
+
 test("a server that is away is told apart from one that refuses", () => {
   assert.match(joinProblem(ConnectionError.serverUnreachable("x")).title, /reached/);
   assert.match(joinProblem(ConnectionError.timeout("x")).title, /too long/);
