@@ -89,6 +89,11 @@ impl Node {
         }
     }
 
+    /// A peer and its room, as the node sees them.
+    pub(crate) fn describe(&self, peer: &Peer) -> (Room, Participant) {
+        (room(&peer.join), participant(&peer.sid, &peer.join))
+    }
+
     /// Answers the two questions of a session that comes back.
     pub(crate) async fn resync(&mut self, peer: &Peer) {
         for _ in 0..2 {

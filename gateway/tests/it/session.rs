@@ -5,7 +5,7 @@ use futures_util::SinkExt as _;
 use gateway::{
     Config,
     limit::Limits,
-    node::{Leave, Message, SessionEvent},
+    node::{Leave, Message, Moved, SessionEvent},
 };
 use livekit_protocol as pb;
 use pb::{signal_request::Message as Signal, signal_response::Message as Response};
@@ -226,4 +226,37 @@ async fn a_client_that_does_not_read_loses_its_socket_and_nothing_else() {
     node.resync(&peer).await;
     assert!(matches!(new.next().await, Some(Response::Reconnect(_))));
     drop(client);
+}
+
+#[tokio::test]
+async fn messages_larger_than_the_outbox_still_go_out_one_by_one() {
+    let limits = Limits { outbox_bytes_max: 1024, ..Limits::default() };
+    let mut node = Node::start(Config { limits, ..config() }).await;
+    let (mut client, peer) = joined(&mut node, "ada").await;
+    for id in 1..4 {
+        let (sdp, sections) = ("x".repeat(100_000), Vec::new());
+        peer.tell(SessionEvent::Offer { sdp, sections }).await;
+        assert!(matches!(client.news().await, Some(Response::Offer(offer)) if offer.id == id));
+    }
+}
+
+#[tokio::test]
+async fn who_was_moved_comes_back_under_its_new_name() {
+    let mut node = Node::start(config()).await;
+    let (mut client, peer) = joined(&mut node, "ada").await;
+    let (room, mut participant) = node.describe(&peer);
+    participant.sid = "PA_moved".into();
+    let moved = Moved { room, participant, others: Vec::new() };
+    peer.tell(SessionEvent::Moved(Box::new(moved))).await;
+    let Some(Response::RoomMoved(moved)) = client.news().await else { panic!() };
+    assert!(crate::node::keys().verify(&moved.token, crate::node::NOW_S).is_ok());
+    drop(client);
+    let mut client = back(&node, "ada", "PA_moved").await;
+    node.resync(&peer).await;
+    assert!(matches!(client.next().await, Some(Response::Reconnect(_))));
+    let (sid, message) = node.message().await;
+    assert_eq!(sid.as_str(), "PA_moved");
+    assert!(matches!(message, Message::Resumed));
+    let mut stale = back(&node, "ada", peer.sid.as_str()).await;
+    assert_eq!(leave(stale.next().await).0, i32::from(pb::DisconnectReason::StateMismatch));
 }

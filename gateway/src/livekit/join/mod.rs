@@ -51,6 +51,7 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/rtc", get(enter))
         .route("/rtc/", get(enter))
         .route("/rtc/v1", get(enter))
+        .route("/rtc/v1/", get(enter))
         .route("/rtc/validate", get(validate))
         .route("/rtc/v1/validate", get(validate))
         .with_state(shared)

@@ -54,7 +54,7 @@ pub(super) struct Full;
 pub(super) struct Link {
     reader: SplitStream<WebSocket>,
     outbox: mpsc::Sender<Outgoing>,
-    /// Bytes waiting in the outbox.
+    /// What waits in the outbox, by weight.
     waiting: Arc<AtomicUsize>,
     writer: AbortOnDropHandle<()>,
     permit: OwnedSemaphorePermit,
@@ -67,7 +67,7 @@ pub(super) struct Link {
 }
 
 enum Outgoing {
-    Frame(Bytes),
+    Frame { frame: Bytes, weight: usize },
     Close,
 }
 
@@ -95,14 +95,15 @@ impl Link {
         }
     }
 
-    /// Puts a frame into the outbox. One frame of any size fits into an empty one.
+    /// Puts a frame into the outbox. The roster of a large room is larger than any sensible limit, so one
+    /// frame weighs at most half of it: two such frames may wait, but not three.
     pub(super) fn push(&self, frame: Bytes) -> Result<(), Full> {
-        let waiting = self.waiting.load(Ordering::Relaxed);
-        if waiting > 0 && waiting.saturating_add(frame.len()) > self.limits.outbox_bytes_max {
+        let weight = weight(&frame, &self.limits);
+        if self.waiting.load(Ordering::Relaxed) + weight > self.limits.outbox_bytes_max {
             return Err(Full);
         }
-        self.waiting.fetch_add(frame.len(), Ordering::Relaxed);
-        self.outbox.try_send(Outgoing::Frame(frame)).map_err(|_| Full)
+        self.waiting.fetch_add(weight, Ordering::Relaxed);
+        self.outbox.try_send(Outgoing::Frame { frame, weight }).map_err(|_| Full)
     }
 
     /// Closes the socket after what is in the outbox, without making the caller wait.
@@ -154,6 +155,11 @@ impl Link {
     }
 }
 
+const fn weight(frame: &Bytes, limits: &Limits) -> usize {
+    let most = limits.outbox_bytes_max / 2;
+    if frame.len() < most { frame.len() } else { most }
+}
+
 /// The next input of the socket; none ever, if there is no socket.
 pub(super) async fn next(link: &mut Option<Link>) -> Incoming {
     match link {
@@ -182,19 +188,18 @@ async fn write(
 ) {
     let mut ping = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
     loop {
-        let message = tokio::select! {
+        let (message, weight) = tokio::select! {
             outgoing = queue.recv() => match outgoing {
-                Some(Outgoing::Frame(frame)) => Message::Binary(frame),
-                Some(Outgoing::Close) | None => good_bye(),
+                Some(Outgoing::Frame { frame, weight }) => (Message::Binary(frame), weight),
+                Some(Outgoing::Close) | None => (good_bye(), 0),
             },
-            _ = ping.tick() => Message::Ping(Bytes::new()),
+            _ = ping.tick() => (Message::Ping(Bytes::new()), 0),
         };
-        let bytes = if let Message::Binary(frame) = &message { frame.len() } else { 0 };
         let last = matches!(message, Message::Close(_));
         if sink.send(message).await.is_err() || last {
             return;
         }
-        waiting.fetch_sub(bytes, Ordering::Relaxed);
+        waiting.fetch_sub(weight, Ordering::Relaxed);
     }
 }
 

@@ -95,6 +95,7 @@ pub(crate) fn start(shared: &Shared, entry: Entry) -> mpsc::Sender<Arrival> {
     let sid = entry.joined.participant.sid.clone();
     shared.sessions.insert(sid.clone(), handle);
     let now = moment(shared);
+    metrics::gauge!("stoa_gateway_sessions").increment(1.0);
     let session = Session {
         shared: shared.clone(),
         registered: Registered { shared: shared.clone(), sid },
@@ -152,6 +153,7 @@ impl Session {
                 Input::Event(Some(event)) => self.signal.handle_event(now, event),
                 Input::Event(None) => self.signal.handle_event(now, node_is_gone()),
                 Input::Socket(Incoming::Request(request)) => {
+                    tracing::trace!(participant = %self.registered.sid, request = name_of(&*request), "heard");
                     self.signal.handle_request(now, *request);
                 }
                 Input::Socket(Incoming::Ignored) => {}
@@ -234,6 +236,7 @@ impl Session {
 
     fn send(&mut self, response: Response) {
         let Some(link) = &self.link else { return };
+        tracing::trace!(participant = %self.registered.sid, response = name_of(&response), "sent");
         if link.push(encode(response)).is_err() {
             metrics::counter!("stoa_gateway_sockets_slow_total").increment(1);
             tracing::warn!(participant = %self.registered.sid, "socket too slow, closed");
@@ -286,6 +289,7 @@ impl Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
+        metrics::gauge!("stoa_gateway_sessions").decrement(1.0);
         self.shared.sessions.remove(&self.sid);
     }
 }
@@ -293,6 +297,12 @@ impl Drop for Registered {
 /// The node dropped the session's queue without a word: it stops, or gave the session up.
 const fn node_is_gone() -> SessionEvent {
     SessionEvent::Leave(Leave { reason: LeaveReason::ServerShutdown, rejoin: true })
+}
+
+/// The variant's name alone: contents hold tokens, descriptions and what people say to each other.
+fn name_of(message: &impl std::fmt::Debug) -> String {
+    let text = format!("{message:?}");
+    text.split('(').next().unwrap_or_default().to_owned()
 }
 
 fn encode(response: Response) -> bytes::Bytes {
