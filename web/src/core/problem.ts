@@ -3,7 +3,7 @@
 import { ConnectionError, ConnectionErrorReason, DisconnectReason, MediaDeviceFailure } from "livekit-client";
 
 /** What the SDK puts before the server's words. */
-const SDK_PREFIX = /^Could not establish signal connection:\s*/;
+const SDK_PREFIX = /^could not establish signal connection:\s*/i;
 
 /** Something that went wrong: what, and what to do about it. */
 export interface Problem {

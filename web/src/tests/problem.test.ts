@@ -44,7 +44,7 @@ test("a join that the server refuses shows status or code", () => {
 });
 
 test("the server's words lose the SDK's preface, and their code becomes the code", () => {
-  const said = "Could not establish signal connection: invalid token: the signature does not match its API key [1004 TokenForged]";
+  const said = "could not establish signal connection: invalid token: the signature does not match its API key [1004 TokenForged]";
   const problem = joinProblem(ConnectionError.notAllowed(said, 401));
   assert.equal(problem.advice, "Invalid token: the signature does not match its API key.");
   assert.equal(problem.code, "1004 TokenForged");
