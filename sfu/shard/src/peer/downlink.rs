@@ -46,6 +46,8 @@ pub(super) struct Section {
     pub(super) occupant: Option<Occupant>,
     /// The track that the last description named here.
     pub(super) told: Option<TrackKey>,
+    /// The client has taken the description that named it.
+    live: bool,
     wire: Option<Wire>,
 }
 
@@ -94,7 +96,7 @@ impl Downlink {
     pub(super) fn ready(&self, track: TrackKey) -> Option<usize> {
         self.sections.iter().position(|section| {
             let here = section.occupant.as_ref().is_some_and(|occupant| occupant.track == track);
-            here && section.told == Some(track) && section.wire.is_some()
+            here && section.live && section.told == Some(track) && section.wire.is_some()
         })
     }
 
@@ -135,19 +137,48 @@ impl Downlink {
         kind: MediaKind,
         occupant: Option<Occupant>,
     ) {
-        self.sections.push(Section { mid, name, kind, occupant, told: None, wire: None });
+        self.sections.push(Section {
+            mid,
+            name,
+            kind,
+            occupant,
+            told: None,
+            live: false,
+            wire: None,
+        });
     }
 
     /// The sections as they are named now have been told to the client.
     pub(super) fn mark_told(&mut self) {
         for section in &mut self.sections {
-            section.told = section.occupant.as_ref().map(|occupant| occupant.track);
+            let named = section.occupant.as_ref().map(|occupant| occupant.track);
+            section.live &= section.told == named;
+            section.told = named;
+        }
+    }
+
+    /// Gives sections that are about to carry another track than they did a fresh SSRC: libwebrtc does not connect
+    /// its player again to a receiver that comes back under the SSRC it had.
+    pub(super) fn renew(&self, rtc: &mut Rtc) {
+        let renamed = |s: &&Section| {
+            s.wire.is_some() && s.occupant.as_ref().is_some_and(|o| s.told != Some(o.track))
+        };
+        for section in self.sections.iter().filter(renamed) {
+            let mut direct = rtc.direct_api();
+            let Some(stream) = direct.stream_tx_by_mid(section.mid, None) else { continue };
+            let (old, resends) = (stream.ssrc(), stream.rtx().is_some());
+            // Resetting the stream in place would leave the library looking for it under the old SSRC.
+            direct.remove_stream_tx(old);
+            let ssrc = direct.new_ssrc();
+            let rtx = resends.then(|| direct.new_ssrc());
+            direct.declare_stream_tx(ssrc, rtx, section.mid, None);
         }
     }
 
     /// Learns how packets leave, after a negotiation.
     pub(super) fn wire(&mut self, rtc: &mut Rtc) {
         for section in &mut self.sections {
+            section.live = true;
             let Some(payload_types) = payload_types(rtc, section.mid) else {
                 section.wire = None;
                 continue;

@@ -51,6 +51,8 @@ impl Connection {
     ) -> Result<Described, Error> {
         check_size(sdp)?;
         let offer = SdpOffer::from_sdp_string(sdp).map_err(Error::Description)?;
+        waiting.retain(|(kind, occupant)| !self.downlink.assign(*kind, occupant.clone(), false));
+        self.downlink.renew(&mut self.rtc);
         let answer = self.rtc.sdp_api().accept_offer(offer).map_err(Error::Negotiation)?;
         let mut text = answer.to_sdp_string();
         if let Some(old) = self.reroute(seat) {
@@ -61,8 +63,8 @@ impl Connection {
         waiting.retain(|(kind, occupant)| !self.downlink.assign(*kind, occupant.clone(), false));
         self.described(now);
         self.uplink.renew(&self.rtc, &lines);
-        self.downlink.wire(&mut self.rtc);
         self.downlink.mark_told();
+        self.downlink.wire(&mut self.rtc);
         let sdp = sdp::rewrite(&text, |line| self.edit(line, Outbound::Nothing));
         Ok(Described { sections: self.sections(&lines), sdp, displaced })
     }
@@ -91,6 +93,7 @@ impl Connection {
         }
         let open_channels = data && !self.channels_offered;
         let fresh = std::mem::take(&mut self.downlink.fresh);
+        self.downlink.renew(&mut self.rtc);
         let mut api = self.rtc.sdp_api();
         if open_channels {
             for config in data::configs() {

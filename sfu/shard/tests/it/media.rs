@@ -111,12 +111,13 @@ fn a_track_that_ends_is_unsubscribed_and_its_section_serves_another() {
             w.clients[viewer].downlink().arrived.len() > seen + 20
         });
         let arrived = world.clients[viewer].downlink().arrived.clone();
-        assert!(
-            arrived.iter().all(|packet| packet.ssrc == arrived[0].ssrc),
-            "one SSRC serves both"
-        );
-        assert_continuous(&arrived);
-        assert!(arrived.windows(2).all(|pair| pair[0].time < pair[1].time), "time goes on");
+        let ssrcs: std::collections::BTreeSet<_> =
+            arrived.iter().map(|packet| packet.ssrc).collect();
+        assert_eq!(ssrcs.len(), 2, "a player connects again only under a fresh SSRC");
+        for ssrc in ssrcs {
+            let of: Vec<_> = arrived.iter().filter(|packet| packet.ssrc == ssrc).cloned().collect();
+            assert_continuous(&of);
+        }
         assert!(world.clients[viewer].last_description.contains(&format!("TR_{}", second.0)));
         assert!(!world.clients[viewer].last_description.contains(&format!("TR_{} ", first.0)));
     }
