@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Upper bounds of the forwarding latency buckets, in microseconds; the last bucket is open.
 pub const LATENCY_BOUNDS_US: [u64; 24] = [
-    25, 50, 75, 100, 150, 200, 250, 300, 400, 500, 700, 1_000, 1_400, 2_000, 3_000, 4_000, 6_000, 8_000,
-    12_000, 20_000, 35_000, 60_000, 100_000, 200_000,
+    25, 50, 75, 100, 150, 200, 250, 300, 400, 500, 700, 1_000, 1_400, 2_000, 3_000, 4_000, 6_000,
+    8_000, 12_000, 20_000, 35_000, 60_000, 100_000, 200_000,
 ];
 
 /// A figure that only grows.

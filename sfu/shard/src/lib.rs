@@ -45,4 +45,6 @@ mod udp;
 pub mod ufrag;
 
 pub use error::Error;
-pub use handle::{COMMANDS_MAX, EVENTS_MAX, Events, Overloaded, ShardHandle, Shards, Threads, start};
+pub use handle::{
+    COMMANDS_MAX, EVENTS_MAX, Events, Overloaded, ShardHandle, Shards, Threads, start,
+};

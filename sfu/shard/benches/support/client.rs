@@ -69,7 +69,9 @@ impl Pc {
     fn on_readable(&mut self, buffers: &mut [Vec<u8>], metas: &mut [RecvMeta]) {
         loop {
             let mut slices: Vec<_> = buffers.iter_mut().map(|b| IoSliceMut::new(b)).collect();
-            let Ok(count) = self.state.recv((&self.socket).into(), &mut slices, metas) else { return };
+            let Ok(count) = self.state.recv((&self.socket).into(), &mut slices, metas) else {
+                return;
+            };
             let at = now();
             for (buffer, meta) in buffers.iter().zip(metas.iter()).take(count) {
                 for datagram in buffer[..meta.len].chunks(meta.stride.max(1)) {

@@ -99,7 +99,9 @@ impl Naive {
         let parse = || Receive::new(Protocol::Udp, source, self.local, bytes).ok();
         let Some(receive) = parse() else { return };
         let input = Input::Receive(at, receive);
-        let Some(index) = self.peers.iter().position(|peer| peer.rtc.accepts(&input)) else { return };
+        let Some(index) = self.peers.iter().position(|peer| peer.rtc.accepts(&input)) else {
+            return;
+        };
         self.peers[index].rtc.handle_input(input).unwrap();
         self.drain(index, at);
     }
@@ -138,9 +140,10 @@ impl Naive {
             let first = *peer.first.get_or_insert(*packet.seq_no);
             let seq = (*packet.seq_no).saturating_sub(first);
             let payload = std::sync::Arc::clone(&packet.payload);
-            let write = RtpWrite::new(Pt::from(96), seq.into(), packet.header.timestamp, arrived, payload)
-                .marker(packet.header.marker)
-                .nackable(true);
+            let write =
+                RtpWrite::new(Pt::from(96), seq.into(), packet.header.timestamp, arrived, payload)
+                    .marker(packet.header.marker)
+                    .nackable(true);
             let mut direct = peer.rtc.direct_api();
             let Some(stream) = direct.stream_tx_by_mid(peer.mid, None) else { continue };
             stream.write_rtp(write);

@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::net::Net;
 use super::{now, say};
 
-const HELP: &str = "options: --subscribers 1,10,100,500  --bwe on|off|both  --engine shard|naive|both
+const HELP: &str =
+    "options: --subscribers 1,10,100,500  --bwe on|off|both  --engine shard|naive|both
          --seconds 10  --loopback";
 
 struct Options {
@@ -28,7 +29,8 @@ struct Role {
 
 impl Role {
     fn start(mut command: Command, args: &[&str]) -> Self {
-        let mut child = command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let stdin = child.stdin.take().unwrap();
         let stdout = child.stdout.take().unwrap();
         let (sender, lines) = sync_channel(4096);
@@ -122,7 +124,10 @@ fn machine(net: &Net) {
     say(&format!("machine: {} x{cores}", model.trim_matches([' ', '\t', ':'])));
     say(&format!("kernel:  {}", read("/proc/sys/kernel/osrelease").trim()));
     say(&format!("load:    {}", read("/proc/loadavg").trim()));
-    say(&format!("network: {}; one publisher of 2.5 Mbit/s, datagrams of about 1200 bytes", net.describe()));
+    say(&format!(
+        "network: {}; one publisher of 2.5 Mbit/s, datagrams of about 1200 bytes",
+        net.describe()
+    ));
 }
 
 fn row(net: &Net, engine: &str, bwe: bool, subscribers: usize, seconds: u64) {
@@ -169,7 +174,8 @@ fn print(engine: &str, bwe: &str, subscribers: usize, seconds: u64, figures: &st
     let number = |i: usize| words[i].parse::<u64>().unwrap();
     let forwarded = number(0).max(1) as f64;
     let (user, system) = (number(1) as f64 / forwarded, number(2) as f64 / forwarded);
-    let allocations = words[5].parse::<u64>().map_or("-".to_owned(), |n| format!("{:.2}", n as f64 / forwarded));
+    let allocations =
+        words[5].parse::<u64>().map_or_else(|_| "-".to_owned(), |n| format!("{:.2}", n as f64 / forwarded));
     say(&format!(
         "{engine:<6}  {bwe:<3}  {subscribers:>4}  {:>6}  {user:>6.2}  {system:>6.2}  {:>12.2}  {allocations:>10}  {:>8.2}  {:>6}  {:>6}  {:>8.1}%  {:>7}",
         number(0) / seconds,

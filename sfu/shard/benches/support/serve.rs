@@ -34,7 +34,13 @@ enum Engine {
     Naive { asks: SyncSender<Ask>, report: naive::Report },
 }
 
-pub(crate) fn main(engine: &str, bwe: bool, ip: &str, subscribers: usize, allocations: Allocations) {
+pub(crate) fn main(
+    engine: &str,
+    bwe: bool,
+    ip: &str,
+    subscribers: usize,
+    allocations: Allocations,
+) {
     let input = lines();
     let mut engine = if engine == "shard" { shard(bwe, ip) } else { plain(bwe, ip) };
     let name = if matches!(engine, Engine::Shard { .. }) { "shard-0" } else { "naive" };
@@ -79,14 +85,9 @@ fn shard(bwe: bool, ip: &str) -> Engine {
 fn plain(bwe: bool, ip: &str) -> Engine {
     let (asks, receiver): (_, Receiver<Ask>) = sync_channel(1024);
     let socket = std::net::UdpSocket::bind((ip, 0)).unwrap();
-    let state = quinn_udp::UdpSocketState::new((&socket).into()).unwrap();
-    let _ = state.set_send_buffer_size((&socket).into(), 8 << 20);
-    let _ = state.set_recv_buffer_size((&socket).into(), 8 << 20);
-    drop(state);
-    // The plain loop blocks in its receiving call, and gets single datagrams.
-    let address = socket.local_addr().unwrap();
-    drop(socket);
-    let socket = std::net::UdpSocket::bind(address).unwrap();
+    let options = socket2::SockRef::from(&socket);
+    let _ = options.set_send_buffer_size(8 << 20);
+    let _ = options.set_recv_buffer_size(8 << 20);
     let thread = std::thread::Builder::new().name("naive".into());
     thread.spawn(move || naive::run(socket, bwe, &receiver)).unwrap();
     Engine::Naive { asks, report: naive::Report::default() }
@@ -186,8 +187,12 @@ fn answer(events: &mut Events, peer: PeerId) -> String {
 
 /// The figures of the time between, as words: forwarded user_us system_us sends dropped allocations p50_us p99_us.
 fn difference(before: &Figures, after: &Figures) -> String {
-    let latency: Vec<u64> =
-        after.latency.iter().enumerate().map(|(i, n)| n - before.latency.get(i).unwrap_or(&0)).collect();
+    let latency: Vec<u64> = after
+        .latency
+        .iter()
+        .enumerate()
+        .map(|(i, n)| n - before.latency.get(i).unwrap_or(&0))
+        .collect();
     let allocations = match (before.allocations, after.allocations) {
         (Some(before), Some(after)) => (after - before).to_string(),
         _ => "-".to_owned(),

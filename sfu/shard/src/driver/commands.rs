@@ -88,6 +88,7 @@ impl Shard {
             subscriptions: Vec::new(),
             asked: (0, 0),
             reoffer_asked: false,
+            stale: false,
             restart: false,
             meter: Meter::new(self.now.us),
             estimate: None,
@@ -150,8 +151,9 @@ impl Shard {
         connection.bind(Binding { mid, track, announced, disable_dtx, stereo });
         self.tell(Input::AddTrack { track, spec: core_track(&spec, true) });
         let origin = Origin::Connection(slot);
-        let entry = Track { spec, origin, slots: Vec::new(), subscriptions: 0 };
-        self.media.tracks.insert(track, entry);
+        let fresh = Track { spec: spec.clone(), origin, slots: Vec::new(), subscriptions: 0 };
+        let known = self.media.tracks.entry(track).or_insert(fresh);
+        (known.spec, known.origin) = (spec, origin);
         for (shard, quality) in self.media.wants.get(&track).cloned().unwrap_or_default() {
             if let Some(index) = self.link_to(shard) {
                 let quality_max = Some(quality);

@@ -7,7 +7,7 @@ use sfu_core::BURST_MAX;
 use sfu_core::input::{Input, LinkId};
 
 use super::state::{Origin, Shard};
-use super::{BATCHES_MAX, Inbox, TCP_FIRST};
+use super::{BATCHES_MAX, Inbox, TCP_FIRST, UDP};
 use crate::counters::Drop;
 use crate::link::Message;
 use crate::{stun, ufrag};
@@ -19,8 +19,12 @@ const LINK_MESSAGES_MAX: usize = 256;
 const WANTS_MAX: usize = 65_536;
 
 impl Shard {
-    /// Reads the socket; `true` when more waits.
-    pub(super) fn on_udp(&mut self) -> bool {
+    /// Reads the socket if it has something; `true` when more waits.
+    pub(super) fn on_udp(&mut self, ready: &mio::Events) -> bool {
+        self.work.udp_ready |= ready.iter().any(|event| event.token() == UDP);
+        if !self.work.udp_ready {
+            return false;
+        }
         let mut batch = std::mem::take(&mut self.work.batch);
         let mut more = false;
         for _ in 0..BATCHES_MAX {
@@ -36,6 +40,7 @@ impl Shard {
             self.pump();
         }
         self.work.batch = batch;
+        self.work.udp_ready = more;
         more
     }
 
@@ -99,33 +104,41 @@ impl Shard {
         Some(slot)
     }
 
-    /// Reads TCP connections that are ready, and takes new ones over.
-    pub(super) fn on_tcp(&mut self, poll: &Poll, inbox: &Inbox, ready: &mio::Events) {
-        let mut tokens: Vec<usize> =
-            ready.iter().map(|event| event.token().0).filter(|token| *token >= TCP_FIRST).collect();
+    /// Reads TCP connections that are ready, and takes new ones over; `true` when more waits.
+    pub(super) fn on_tcp(&mut self, poll: &Poll, inbox: &Inbox, ready: &mio::Events) -> bool {
+        let mut tokens = std::mem::take(&mut self.work.tcp_unread);
+        tokens.extend(ready.iter().map(|event| event.token().0).filter(|t| *t >= TCP_FIRST));
         while let Ok(handed) = inbox.handed.try_recv() {
             tokens.extend(self.tcp.take(handed, poll.registry(), &self.counters));
         }
         for token in tokens {
             let mut frames = Vec::new();
-            self.tcp.receive(token, &self.counters, |remote, bytes| frames.push((remote, bytes)));
+            let keep = |remote, bytes| frames.push((remote, bytes));
+            if self.tcp.receive(token, &self.counters, keep) {
+                self.work.tcp_unread.push(token);
+            }
             for (remote, bytes) in frames {
                 self.on_datagram(true, remote, None, &bytes);
             }
         }
         self.pump();
+        !self.work.tcp_unread.is_empty()
     }
 
-    /// Reads what other shards sent.
-    pub(super) fn on_links(&mut self) {
+    /// Reads what other shards sent; `true` when more waits.
+    pub(super) fn on_links(&mut self) -> bool {
+        let mut more = false;
         for index in 0..self.links.len() {
-            for _ in 0..LINK_MESSAGES_MAX {
-                let Some(link) = self.links.get_mut(index) else { break };
+            let mut left = LINK_MESSAGES_MAX;
+            while let Some(link) = self.links.get_mut(index).filter(|_| left > 0) {
                 let from = link.shard;
                 let Some(message) = link.receive() else { break };
                 self.on_message(index, from, message);
+                left -= 1;
             }
+            more |= left == 0;
         }
+        more
     }
 
     fn on_message(&mut self, index: usize, from: proto::id::ShardId, message: Message) {

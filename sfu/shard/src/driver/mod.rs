@@ -42,6 +42,9 @@ pub(crate) const TCP_FIRST: usize = 2;
 /// Readiness events taken in one turn.
 const READY_MAX: usize = 1024;
 
+/// Commands taken in one turn at most, so that a storm of them leaves room for packets.
+const COMMANDS_EACH_MAX: usize = 512;
+
 /// Batches received in one turn at most, so that timers and commands get their turn under any load.
 const BATCHES_MAX: usize = 16;
 
@@ -109,17 +112,21 @@ impl Shard {
     fn turn(&mut self, poll: &Poll, inbox: &Inbox, ready: &mio::Events) -> Turn {
         self.tick();
         self.counters.turns.add(1);
-        loop {
+        let mut more = true;
+        for _ in 0..COMMANDS_EACH_MAX {
             match inbox.commands.try_recv() {
                 Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return Turn::Stop,
                 Ok(command) => self.on_command(command),
-                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Empty) => {
+                    more = false;
+                    break;
+                }
             }
         }
         self.settle();
-        self.on_links();
-        self.on_tcp(poll, inbox, ready);
-        let more = self.on_udp();
+        more |= self.on_links();
+        more |= self.on_tcp(poll, inbox, ready);
+        more |= self.on_udp(ready);
         self.on_timers();
         self.pump();
         self.settle();

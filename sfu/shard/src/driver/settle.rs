@@ -14,7 +14,8 @@ impl Shard {
     /// Brings every peer up to date whose subscriptions or connections changed.
     pub(super) fn settle(&mut self) {
         for index in std::mem::take(&mut self.work.stale) {
-            let Some(peer) = self.peers.get(index) else { continue };
+            let Some(peer) = self.peers.get_mut(index) else { continue };
+            peer.stale = false;
             if peer.is_dual() {
                 self.settle_dual(index);
             } else {
@@ -143,6 +144,9 @@ impl Shard {
             }
             Err(error) => {
                 self.event(Event::Refused { peer: id, request: Some(request), error });
+                if self.connections.get(slot).is_some_and(|connection| !connection.is_alive()) {
+                    self.fail(slot, Error::Closed);
+                }
             }
         }
         self.mark_stale(index);

@@ -103,6 +103,10 @@ pub(super) struct Work {
     pub(super) stale: Vec<usize>,
     pub(super) speakers: Vec<SpeakerChange>,
     pub(super) sweep_at: Instant,
+    /// The socket has, or may have, packets.
+    pub(super) udp_ready: bool,
+    /// Tokens of TCP connections with more to read.
+    pub(super) tcp_unread: Vec<usize>,
 }
 
 impl Shard {
@@ -224,9 +228,10 @@ impl Shard {
     }
 
     /// Has the peer's descriptions looked at when the turn's commands are done.
-    pub(super) fn mark_stale(&mut self, peer: usize) {
-        if !self.work.stale.contains(&peer) {
-            self.work.stale.push(peer);
+    pub(super) fn mark_stale(&mut self, index: usize) {
+        let Some(peer) = self.peers.get_mut(index) else { return };
+        if !std::mem::replace(&mut peer.stale, true) {
+            self.work.stale.push(index);
         }
     }
 }

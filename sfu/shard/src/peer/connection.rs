@@ -17,7 +17,7 @@ use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc};
 use super::config::Seat;
 use super::data::{Channels, Payload};
 use super::downlink::{Downlink, Occupant};
-use super::health::Health;
+use super::health::{Health, Statistics};
 use super::negotiation::Negotiation;
 use super::uplink::{Binding, Burst, BurstPacket, Unplaced, Uplink};
 use crate::api::{Pc, PeerConfig};
@@ -28,8 +28,9 @@ use crate::sdp::Credentials;
 use crate::stun;
 use crate::udp::Outbox;
 
-/// Deadlines this near are served at once: the library's pacer lets one packet go for each, and runs would fall apart.
-const AHEAD: Duration = Duration::from_micros(500);
+/// Deadlines this near are served at once. The library's pacer lets one packet go for each: without this, runs would fall
+/// apart and each packet would cost a wake-up. Larger saves more and sends burstier.
+const AHEAD: Duration = Duration::from_millis(5);
 
 /// Deadlines served at once at most; a probe or a key frame needs a few dozen.
 const AHEAD_MAX: usize = 512;
@@ -100,6 +101,7 @@ pub(crate) struct Connection {
     /// A description of the client was taken.
     pub(super) answered: bool,
     pub(super) held: Vec<Held>,
+    statistics: Statistics,
     link: LinkState,
 }
 
@@ -114,14 +116,6 @@ struct LinkState {
     fed: StdInstant,
     deadline: StdInstant,
     errors: u32,
-    totals: Totals,
-}
-
-/// Sums of the last statistics, to count only what is new.
-#[derive(Clone, Copy, Debug, Default)]
-struct Totals {
-    loss: f32,
-    rtt: Option<Duration>,
 }
 
 impl Connection {
@@ -148,6 +142,7 @@ impl Connection {
             negotiation: Negotiation::Stable,
             answered: false,
             held: Vec::new(),
+            statistics: Statistics::default(),
             link: LinkState {
                 up: false,
                 since: now.us,
@@ -155,7 +150,6 @@ impl Connection {
                 fed: now.std,
                 deadline: now.std,
                 errors: 0,
-                totals: Totals::default(),
             },
         }
     }
@@ -166,6 +160,11 @@ impl Connection {
             self.answered = true;
             self.link.since = now;
         }
+    }
+
+    /// Whether the library still works for it.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.rtc.is_alive()
     }
 
     /// When the connection must be drained again.
@@ -241,8 +240,8 @@ impl Connection {
             return Ok(());
         };
         self.link.heard_at = sink.now.us;
-        let at = self.feed(sink.now.std);
-        let result = self.rtc.handle_input(Input::Receive(at, receive));
+        // The true time, even when the library was led ahead: the client's estimator lives on it.
+        let result = self.rtc.handle_input(Input::Receive(sink.now.std, receive));
         self.survive(result, sink.counters)?;
         self.link.deadline = self.drain(sink)?;
         Ok(())
@@ -351,7 +350,10 @@ impl Connection {
                 None => sink.counters.drop_one(Drop::Data),
             },
             Event::Closed => sink.happenings.push((self.slot, Happening::Closed)),
-            _ => self.on_statistics(&event, sink),
+            other => {
+                let health = self.statistics.on_event(&other, &sink.counters.feedback);
+                sink.happenings.extend(health.map(|health| (self.slot, Happening::Health(health))));
+            }
         }
     }
 
@@ -379,33 +381,6 @@ impl Connection {
         (self.link.up, self.link.since) = (up, sink.now.us);
         let happening = if up { Happening::Up } else { Happening::Down };
         sink.happenings.push((self.slot, happening));
-    }
-
-    fn on_statistics(&mut self, event: &Event, sink: &mut Sink<'_>) {
-        let feedback = &sink.counters.feedback;
-        let totals = &mut self.link.totals;
-        match event {
-            Event::MediaIngressStats(stats) => {
-                totals.loss = totals.loss.max(stats.loss.unwrap_or(0.0));
-                totals.rtt = totals.rtt.or(stats.rtt);
-            }
-            Event::MediaEgressStats(stats) => {
-                totals.loss = totals.loss.max(stats.loss.unwrap_or(0.0));
-                totals.rtt = totals.rtt.or(stats.rtt);
-            }
-            Event::PeerStats(stats) => {
-                let rtt = stats.rtt.or(totals.rtt);
-                let loss = [stats.egress_loss_fraction, stats.ingress_loss_fraction];
-                let loss = loss.into_iter().flatten().fold(totals.loss, f32::max);
-                if let Some(rtt) = rtt {
-                    feedback.rtt_us_sum.add(u64::try_from(rtt.as_micros()).unwrap_or(0));
-                    feedback.rtt_count.add(1);
-                }
-                *totals = Totals::default();
-                sink.happenings.push((self.slot, Happening::Health(Health { rtt, loss })));
-            }
-            _ => {}
-        }
     }
 
     /// Writes a packet to a section; it leaves with the next [`Self::flush`].

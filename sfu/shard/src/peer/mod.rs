@@ -45,6 +45,8 @@ pub(crate) struct Peer {
     pub(crate) asked: (u32, u32),
     /// The client was asked to offer again and has not yet.
     pub(crate) reoffer_asked: bool,
+    /// It is listed among the peers whose descriptions may have to be renewed.
+    pub(crate) stale: bool,
     /// The shard's next offer restarts ICE.
     pub(crate) restart: bool,
     pub(crate) meter: Meter,

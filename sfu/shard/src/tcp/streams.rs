@@ -23,9 +23,22 @@ const READ_BYTES_MAX: usize = 256 * 1024;
 
 struct Stream {
     io: TcpStream,
+    /// It is listed among those with a backlog.
+    waits: bool,
     remote: SocketAddr,
     received: Vec<u8>,
     backlog: Vec<u8>,
+}
+
+/// What reading a connection came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Read {
+    /// Nothing waits.
+    All,
+    /// More waits.
+    More,
+    /// The connection has ended.
+    Ended,
 }
 
 /// The connections of a shard.
@@ -34,6 +47,8 @@ pub(crate) struct Streams {
     streams: Slab<Stream>,
     by_remote: HashMap<SocketAddr, usize>,
     first_token: usize,
+    /// Connections with a backlog.
+    waiting: Vec<usize>,
 }
 
 impl Streams {
@@ -62,21 +77,22 @@ impl Streams {
             counters.drop_one(Drop::Tcp);
             return None;
         }
-        entry.insert(Stream { io, remote, received: handed.bytes, backlog: Vec::new() });
+        let (received, backlog) = (handed.bytes, Vec::new());
+        entry.insert(Stream { io, waits: false, remote, received, backlog });
         self.by_remote.insert(remote, key);
         Some(token.0)
     }
 
-    /// Reads what came on a connection and hands each datagram on, with where it came from.
+    /// Reads what came on a connection and hands each datagram on, with where it came from; `true` when more waits.
     pub(crate) fn receive(
         &mut self,
         token: usize,
         counters: &Counters,
         mut each: impl FnMut(SocketAddr, Vec<u8>),
-    ) {
+    ) -> bool {
         let key = token.wrapping_sub(self.first_token);
-        let Some(stream) = self.streams.get_mut(key) else { return };
-        let open = stream.read();
+        let Some(stream) = self.streams.get_mut(key) else { return false };
+        let read = stream.read();
         let remote = stream.remote;
         let received = std::mem::take(&mut stream.received);
         let mut rest = received.as_slice();
@@ -92,9 +108,11 @@ impl Streams {
             }
         };
         stream.received.extend_from_slice(rest);
-        if !open || !framed {
+        if read == Read::Ended || !framed {
             self.close(key);
+            return false;
         }
+        read == Read::More
     }
 
     /// Writes a datagram to the connection with this remote address.
@@ -112,17 +130,24 @@ impl Streams {
         counters.sent.add(1, datagram.len() as u64);
         stream.backlog.extend_from_slice(&header);
         stream.backlog.extend_from_slice(datagram);
+        if let (false, Some(key)) = (std::mem::replace(&mut stream.waits, true), key) {
+            self.waiting.push(key);
+        }
     }
 
     /// Writes backlogs of all connections that wait; cheap when none does.
     pub(crate) fn flush(&mut self) {
-        let mut closed = Vec::new();
-        for (key, stream) in &mut self.streams {
+        for key in std::mem::take(&mut self.waiting) {
+            let Some(stream) = self.streams.get_mut(key) else { continue };
             if !stream.write() {
-                closed.push(key);
+                self.close(key);
+                continue;
+            }
+            stream.waits = !stream.backlog.is_empty();
+            if stream.waits {
+                self.waiting.push(key);
             }
         }
-        closed.into_iter().for_each(|key| self.close(key));
     }
 
     fn close(&mut self, key: usize) {
@@ -134,20 +159,20 @@ impl Streams {
 }
 
 impl Stream {
-    /// Reads until nothing waits; `false` when the connection has ended.
-    fn read(&mut self) -> bool {
+    /// Reads until nothing waits, or enough for one turn.
+    fn read(&mut self) -> Read {
         let mut buffer = [0; 16 * 1024];
         let limit = self.received.len() + READ_BYTES_MAX;
         while self.received.len() < limit {
             match self.io.read(&mut buffer) {
-                Ok(0) => return false,
+                Ok(0) => return Read::Ended,
                 Ok(len) => self.received.extend_from_slice(buffer.get(..len).unwrap_or(&[])),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Read::All,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return false,
+                Err(_) => return Read::Ended,
             }
         }
-        true
+        Read::More
     }
 
     /// Writes as much as goes; `false` when the connection has ended.

@@ -115,6 +115,7 @@ pub(crate) struct Udp {
     socket: UdpSocket,
     state: UdpSocketState,
     wildcard: bool,
+    ipv4: bool,
     /// Addresses of this host that packets arrived on; a wildcard socket answers from them.
     local_ips: Vec<IpAddr>,
 }
@@ -165,8 +166,14 @@ impl Udp {
         // The kernel grants what it is configured to; less only means more drops under bursts, which are counted.
         let _ = state.set_send_buffer_size((&socket).into(), SOCKET_BUFFER_BYTES);
         let _ = state.set_recv_buffer_size((&socket).into(), SOCKET_BUFFER_BYTES);
-        let wildcard = socket.local_addr()?.ip().is_unspecified();
-        Ok(Self { socket: UdpSocket::from_std(socket), state, wildcard, local_ips: Vec::new() })
+        let local = socket.local_addr()?;
+        Ok(Self {
+            socket: UdpSocket::from_std(socket),
+            state,
+            wildcard: local.ip().is_unspecified(),
+            ipv4: local.is_ipv4(),
+            local_ips: Vec::new(),
+        })
     }
 
     /// The socket, for registering it with a poller.
@@ -180,14 +187,21 @@ impl Udp {
         let mut slices: Vec<IoSliceMut<'_>> =
             batch.buffers.iter_mut().map(|buffer| IoSliceMut::new(buffer)).collect();
         let received = self.state.recv((&self.socket).into(), &mut slices, &mut batch.metas);
-        let Ok(count) = received else { return false };
+        let count = match received {
+            Ok(count) => count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+            // A fault of one call, such as a report about an earlier packet: the next call may bring packets.
+            Err(_) => 0,
+        };
         for (buffer, meta) in batch.metas.iter().enumerate().take(count) {
             if self.wildcard && self.local_ips.len() < LOCAL_IPS_MAX {
-                let fresh = meta.dst_ip.filter(|ip| !self.local_ips.contains(ip));
-                self.local_ips.extend(fresh);
+                let local = meta.dst_ip.map(|ip| ip.to_canonical());
+                self.local_ips.extend(local.filter(|ip| !self.local_ips.contains(ip)));
             }
             let stride = meta.stride.max(1);
-            let (source, local_ip) = (meta.addr, meta.dst_ip);
+            // A socket of both families sees IPv4 addresses mapped into IPv6; candidates and maps know them plain.
+            let source = SocketAddr::new(meta.addr.ip().to_canonical(), meta.addr.port());
+            let local_ip = meta.dst_ip.map(|ip| ip.to_canonical());
             let mut start = 0;
             while start < meta.len {
                 let end = meta.len.min(start + stride);
@@ -196,6 +210,14 @@ impl Udp {
             }
         }
         true
+    }
+
+    /// An address in the family of the socket.
+    fn reachable(&self, destination: SocketAddr) -> SocketAddr {
+        match destination {
+            SocketAddr::V4(v4) if !self.ipv4 => (v4.ip().to_ipv6_mapped(), v4.port()).into(),
+            SocketAddr::V4(_) | SocketAddr::V6(_) => destination,
+        }
     }
 
     /// Sends everything in the outbox that goes over UDP, in runs.
@@ -213,12 +235,13 @@ impl Udp {
     }
 
     fn send_run(&self, run: &Run, contents: &[u8], count: usize, counters: &Counters) {
+        let source = Some(run.head.source.ip()).filter(|ip| self.local_ips.contains(ip));
         let transmit = Transmit {
-            destination: run.head.destination,
+            destination: self.reachable(run.head.destination),
             ecn: None,
             contents,
             segment_size: (count > 1).then_some(run.head.len),
-            src_ip: Some(run.head.source.ip()).filter(|ip| self.local_ips.contains(ip)),
+            src_ip: source.filter(|ip| ip.is_ipv4() == self.ipv4),
         };
         counters.sends.add(1);
         let sent = self.state.try_send((&self.socket).into(), &transmit);
@@ -237,7 +260,7 @@ impl Udp {
     fn send_singly(&self, run: &Run, contents: &[u8], counters: &Counters) {
         for datagram in contents.chunks(run.head.len.max(1)) {
             let transmit = Transmit {
-                destination: run.head.destination,
+                destination: self.reachable(run.head.destination),
                 ecn: None,
                 contents: datagram,
                 segment_size: None,

@@ -133,7 +133,12 @@ impl World {
     }
 
     /// Publishes the client's section as a track, and starts sending.
-    pub(crate) fn publish(&mut self, client: usize, section: usize, rids: &[&'static str]) -> TrackKey {
+    pub(crate) fn publish(
+        &mut self,
+        client: usize,
+        section: usize,
+        rids: &[&'static str],
+    ) -> TrackKey {
         let track = TrackKey(u64::try_from(self.homes.len()).unwrap() + 100);
         let client = &mut self.clients[client];
         let mid = client.mids[section];

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use proto::media::ConnectionQuality;
 use proto::time::Instant;
+use str0m::Event;
+use str0m::media::{Mid, Rid};
+
+use crate::counters::Feedback;
 
 /// How often a peer's quality is judged.
 const JUDGE_EVERY: Duration = Duration::from_secs(5);
@@ -15,6 +19,9 @@ const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// Weight of the newest report in the running means, in percent.
 const NEWEST_PERCENT: f32 = 40.0;
 
+/// Encodings of one connection whose sums are remembered at most.
+const FLOWS_MAX: usize = 1024;
+
 /// One report of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Health {
@@ -22,6 +29,83 @@ pub(crate) struct Health {
     pub(crate) rtt: Option<Duration>,
     /// Largest share of packets lost in either direction, 0.0..=1.0.
     pub(crate) loss: f32,
+}
+
+/// One direction of one encoding.
+type Flow = (Mid, Option<Rid>, bool);
+
+/// Reads the library's statistics of one connection: sums become what is new since the last report.
+#[derive(Debug, Default)]
+pub(crate) struct Statistics {
+    loss: f32,
+    rtt: Option<Duration>,
+    /// NACKs and packets of each flow by its last report.
+    seen: Vec<(Flow, u64, u64)>,
+}
+
+impl Statistics {
+    /// Takes a report; the last of a round brings the connection's health.
+    pub(crate) fn on_event(&mut self, event: &Event, feedback: &Feedback) -> Option<Health> {
+        match event {
+            Event::MediaIngressStats(stats) => {
+                let flow = (stats.mid, stats.rid, true);
+                let (nacks, packets) = self.grown(flow, stats.nacks, stats.packets);
+                feedback.nacks_out.add(nacks);
+                let loss = stats.loss.unwrap_or(0.0).clamp(0.0, 1.0);
+                feedback.lost.add(lost(packets, loss));
+                self.note(loss, stats.rtt);
+                None
+            }
+            Event::MediaEgressStats(stats) => {
+                let flow = (stats.mid, stats.rid, false);
+                let (nacks, _) = self.grown(flow, stats.nacks, stats.packets);
+                feedback.nacks_in.add(nacks);
+                self.note(stats.loss.unwrap_or(0.0), stats.rtt);
+                None
+            }
+            Event::PeerStats(stats) => {
+                let losses = [stats.egress_loss_fraction, stats.ingress_loss_fraction];
+                losses.into_iter().flatten().for_each(|loss| self.note(loss, stats.rtt));
+                let health = Health { rtt: stats.rtt.or(self.rtt), loss: self.loss };
+                if let Some(rtt) = health.rtt {
+                    feedback.rtt_us_sum.add(u64::try_from(rtt.as_micros()).unwrap_or(0));
+                    feedback.rtt_count.add(1);
+                }
+                (self.loss, self.rtt) = (0.0, None);
+                Some(health)
+            }
+            _ => None,
+        }
+    }
+
+    fn note(&mut self, loss: f32, rtt: Option<Duration>) {
+        self.loss = self.loss.max(loss);
+        self.rtt = self.rtt.or(rtt);
+    }
+
+    fn grown(&mut self, flow: Flow, nacks: u64, packets: u64) -> (u64, u64) {
+        let found = self.seen.iter_mut().find(|(other, ..)| *other == flow);
+        let Some((_, nacks_before, packets_before)) = found else {
+            if self.seen.len() < FLOWS_MAX {
+                self.seen.push((flow, nacks, packets));
+            }
+            return (nacks, packets);
+        };
+        let grown = (nacks.saturating_sub(*nacks_before), packets.saturating_sub(*packets_before));
+        (*nacks_before, *packets_before) = (nacks, packets);
+        grown
+    }
+}
+
+/// Packets that were lost when this many came and this share did not.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "a share of a count, rounded"
+)]
+fn lost(packets: u64, loss: f32) -> u64 {
+    if loss >= 1.0 { 0 } else { (packets as f32 * loss / (1.0 - loss)) as u64 }
 }
 
 /// Judges a peer's connection over time.
