@@ -49,8 +49,9 @@ export class Bar {
   /** Draws what is on and what is not. */
   render(model: CallModel, panel: Panel | undefined, unread: number): void {
     const live = model.connection === "connected" && model.canPublish;
-    renderSwitch(this.microphone, model.microphoneOn, live, ["mic", "micOff"], "Microphone", "M");
-    renderSwitch(this.camera, model.cameraOn, live, ["camera", "cameraOff"], "Camera", "V");
+    // Turning off must work at any time; turning on needs the server.
+    renderSwitch(this.microphone, model.microphoneOn, live || model.microphoneOn, ["mic", "micOff"], "Microphone", "M");
+    renderSwitch(this.camera, model.cameraOn, live || model.cameraOn, ["camera", "cameraOff"], "Camera", "V");
     setAttr(this.screen, "aria-pressed", String(model.sharing));
     setAttr(this.screen, "aria-label", model.sharing ? "Stop sharing your screen" : "Share your screen");
     setAttr(this.screen, "title", model.sharing ? "Stop sharing (S)" : "Share your screen (S)");

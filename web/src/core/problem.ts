@@ -102,7 +102,7 @@ export function endProblem(why: DisconnectReason | undefined): Problem {
     case DisconnectReason.SERVER_SHUTDOWN:
       return { title: "The server is going down.", advice: "Join again in a moment." };
     default:
-      return { title: "The connection was lost.", advice: "Check your network." };
+      return { title: "The connection was lost.", advice: "Check your network, or wait for the server to come back." };
   }
 }
 
