@@ -7,7 +7,7 @@ import { endProblem, endsForGood, joinProblem, type Problem } from "./core/probl
 import { claimIdentity } from "./core/remember";
 import { pastedTicket, requestTicket, tokenRoom, type Ticket } from "./core/token";
 import { endedView } from "./ended";
-import { joinView, type JoinRequest } from "./join/view";
+import { JoinView, type JoinRequest } from "./join/view";
 import { retryDelay } from "./core/retry";
 
 declare global {
@@ -28,7 +28,7 @@ type JoinFailure = { kind: "problem"; problem: Problem } | { kind: "token" };
 
 function showJoin(): void {
   let joining = false;
-  const view = joinView(options, (request) => {
+  const view: JoinView = new JoinView(options, (request) => {
     if (joining) return;
     joining = true;
     view.setBusy(true);
@@ -49,7 +49,7 @@ function showJoin(): void {
   mount(view.element, "join");
   if (options.join) {
     options.join = false;
-    void view.ready.then(view.submit);
+    void view.ready.then(() => view.submit());
   }
 }
 

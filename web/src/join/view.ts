@@ -28,43 +28,129 @@ export interface JoinRequest {
 /** Chosen devices, by id; the system's default where undefined. */
 export type DeviceChoice = Record<MediaDeviceKind, string | undefined>;
 
-/** The mounted page. */
-export interface JoinView {
-  element: HTMLElement;
+/** The page. It keeps the devices open until they are handed over or it is unmounted. */
+export class JoinView {
+  readonly element: HTMLElement;
   /** Settles when camera and microphone are open or will not open. */
-  ready: Promise<void>;
-  /** Presses the button. */
-  submit: () => void;
-  /** While joining, nothing can be changed. */
-  setBusy: (busy: boolean) => void;
-  /** Shows why joining failed. */
-  showProblem: (problem: Problem | undefined) => void;
-  /** Shows the field for a token. */
-  askForToken: () => void;
-  /** Ends the preview. Tracks that were handed over go on. */
-  unmount: () => void;
-}
-
-/** Builds the page. `onJoin` gets the request; the view keeps the devices open until then. */
-export function joinView(options: Options, onJoin: (request: JoinRequest) => void): JoinView {
-  const chosen: DeviceChoice = {
+  readonly ready: Promise<void>;
+  private readonly chosen: DeviceChoice = {
     videoinput: recall("videoinput"),
     audioinput: recall("audioinput"),
     audiooutput: recall("audiooutput"),
   };
-  let devices: Devices = NO_DEVICES;
-  const parts = joinParts(options);
-  const captures = newCaptures(render);
-  let meter: { track: LocalAudioTrack; end: () => void } | undefined;
-  let shown: LocalVideoTrack | undefined;
+  private readonly captures = newCaptures(() => this.render());
+  private readonly parts: ReturnType<typeof joinParts>;
+  private readonly unwatch: () => void;
+  private devices: Devices = NO_DEVICES;
+  private meter: { track: LocalAudioTrack; end: () => void } | undefined;
+  private shown: LocalVideoTrack | undefined;
 
-  function render(): void {
-    const camera = captures.camera.state;
-    const microphone = captures.microphone.state;
+  /** `onJoin` gets the request when the person asks to join. */
+  constructor(options: Options, private readonly onJoin: (request: JoinRequest) => void) {
+    this.parts = joinParts(options);
+    this.element = this.parts.element;
+    this.listen();
+    this.unwatch = watchDevices(() => void this.refreshDevices());
+    this.render();
+    const { camera, microphone } = options;
+    const prefer = { camera: this.chosen.videoinput, microphone: this.chosen.audioinput };
+    this.ready = startCaptures(this.captures, { camera, microphone }, prefer).then(() => this.refreshDevices());
+  }
+
+  /** Presses the button. */
+  submit(): void {
+    const { name, room, form } = this.parts;
+    const request = this.request();
+    if (request.name === "" || request.room === "") {
+      (request.name === "" ? name : room).focus();
+      form.reportValidity();
+      return;
+    }
+    remember("name", request.name);
+    this.onJoin(request);
+  }
+
+  /** While joining, nothing can be changed. */
+  setBusy(busy: boolean): void {
+    this.parts.fields.disabled = busy;
+    setText(this.parts.joinLabel, busy ? "Joining…" : "Join");
+    setAttr(this.parts.join, "aria-busy", String(busy));
+  }
+
+  /** Shows why joining failed. */
+  showProblem(problem: Problem | undefined): void {
+    showProblem(this.parts.problem, problem);
+  }
+
+  /** Shows the field for a token. */
+  askForToken(): void {
+    show(this.parts.tokenField, true);
+    this.parts.token.required = true;
+    this.parts.token.focus();
+  }
+
+  /** Takes the page away. Its tracks go on: they were handed over with the request. */
+  unmount(): void {
+    this.unwatch();
+    this.captures.camera.take();
+    this.captures.microphone.take();
+    this.element.remove();
+  }
+
+  private listen(): void {
+    const { form, cameraToggle, microphoneToggle, selects } = this.parts;
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.submit();
+    });
+    cameraToggle.addEventListener("click", () => this.toggle("camera"));
+    microphoneToggle.addEventListener("click", () => this.toggle("microphone"));
+    for (const [kind, select] of Object.entries(selects)) {
+      select.addEventListener("change", () => this.choose(kind as MediaDeviceKind, select.value));
+    }
+  }
+
+  private request(): JoinRequest {
+    const { camera, microphone } = this.captures;
+    const token = this.parts.tokenField.hidden ? "" : this.parts.token.value.trim();
+    return {
+      room: tidyName(this.parts.room.value),
+      name: tidyName(this.parts.name.value),
+      token: token === "" ? undefined : token,
+      camera: camera.state.kind === "on" && camera.state.track,
+      microphone: microphone.state.kind === "on" && microphone.state.track,
+      devices: { ...this.chosen },
+    };
+  }
+
+  private toggle(use: "camera" | "microphone"): void {
+    const capture = this.captures[use];
+    const kind = use === "camera" ? "videoinput" : "audioinput";
+    if (capture.state.kind === "on" || capture.state.kind === "starting") capture.stop();
+    else void capture.start(this.chosen[kind]).then(() => this.refreshDevices());
+  }
+
+  private choose(kind: MediaDeviceKind, id: string): void {
+    const { camera, microphone } = this.captures;
+    this.chosen[kind] = id;
+    remember(kind, id);
+    if (kind === "videoinput" && camera.state.kind !== "off") void camera.start(id);
+    if (kind === "audioinput" && microphone.state.kind !== "off") void microphone.start(id);
+  }
+
+  private async refreshDevices(): Promise<void> {
+    this.devices = await listDevices();
+    this.render();
+  }
+
+  private render(): void {
+    const { parts, devices, chosen } = this;
+    const camera = this.captures.camera.state;
+    const microphone = this.captures.microphone.state;
     renderToggle(parts.cameraToggle, "Camera", camera, ["camera", "cameraOff"]);
     renderToggle(parts.microphoneToggle, "Microphone", microphone, ["mic", "micOff"]);
-    renderPreview(camera);
-    renderMeter(microphone);
+    this.renderPreview(camera);
+    this.renderMeter(microphone);
     const failed = [camera, microphone].flatMap((state) => (state.kind === "failed" ? [state.problem] : []));
     setText(parts.hint, hintText(failed));
     show(parts.hint, failed.length > 0);
@@ -73,105 +159,24 @@ export function joinView(options: Options, onJoin: (request: JoinRequest) => voi
     fillDeviceSelect(parts.selects.audiooutput, devices.audiooutput, chosen.audiooutput);
   }
 
-  function renderPreview(state: CaptureState<LocalVideoTrack>): void {
+  private renderPreview(state: CaptureState<LocalVideoTrack>): void {
     const track = state.kind === "on" ? state.track : undefined;
-    if (track !== shown) {
-      shown?.detach(parts.video);
-      track?.attach(parts.video);
-      shown = track;
+    if (track !== this.shown) {
+      this.shown?.detach(this.parts.video);
+      track?.attach(this.parts.video);
+      this.shown = track;
     }
-    setAttr(parts.preview, "data-state", state.kind);
-    setText(parts.previewText, previewText(state));
+    setAttr(this.parts.preview, "data-state", state.kind);
+    setText(this.parts.previewText, previewText(state));
   }
 
-  function renderMeter(state: CaptureState<LocalAudioTrack>): void {
+  private renderMeter(state: CaptureState<LocalAudioTrack>): void {
     const track = state.kind === "on" ? state.track : undefined;
-    show(parts.meter, track !== undefined);
-    if (track === meter?.track) return;
-    meter?.end();
-    meter = track && { track, end: runMeter(track, parts.meter) };
+    show(this.parts.meter, track !== undefined);
+    if (track === this.meter?.track) return;
+    this.meter?.end();
+    this.meter = track && { track, end: runMeter(track, this.parts.meter) };
   }
-
-  async function refreshDevices(): Promise<void> {
-    devices = await listDevices();
-    render();
-  }
-
-  function toggle(use: "camera" | "microphone"): void {
-    const capture = captures[use];
-    const kind = use === "camera" ? "videoinput" : "audioinput";
-    if (capture.state.kind === "on" || capture.state.kind === "starting") capture.stop();
-    else void capture.start(chosen[kind]).then(refreshDevices);
-  }
-
-  function choose(kind: MediaDeviceKind, id: string): void {
-    chosen[kind] = id;
-    remember(kind, id);
-    if (kind === "videoinput" && captures.camera.state.kind !== "off") void captures.camera.start(id);
-    if (kind === "audioinput" && captures.microphone.state.kind !== "off") void captures.microphone.start(id);
-  }
-
-  function submit(): void {
-    const name = tidyName(parts.name.value);
-    const room = tidyName(parts.room.value);
-    if (name === "" || room === "") {
-      (name === "" ? parts.name : parts.room).focus();
-      parts.form.reportValidity();
-      return;
-    }
-    remember("name", name);
-    const token = parts.tokenField.hidden ? "" : parts.token.value.trim();
-    onJoin({
-      room,
-      name,
-      token: token === "" ? undefined : token,
-      camera: captures.camera.state.kind === "on" && captures.camera.state.track,
-      microphone: captures.microphone.state.kind === "on" && captures.microphone.state.track,
-      devices: { ...chosen },
-    });
-  }
-
-  parts.form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    submit();
-  });
-  parts.cameraToggle.addEventListener("click", () => toggle("camera"));
-  parts.microphoneToggle.addEventListener("click", () => toggle("microphone"));
-  for (const [kind, select] of Object.entries(parts.selects)) {
-    select.addEventListener("change", () => choose(kind as MediaDeviceKind, select.value));
-  }
-  const unwatch = watchDevices(() => void refreshDevices());
-  render();
-  const ready = startCaptures(
-    captures,
-    { camera: options.camera, microphone: options.microphone },
-    { camera: chosen.videoinput, microphone: chosen.audioinput },
-  ).then(refreshDevices);
-
-  return {
-    element: parts.element,
-    ready,
-    submit,
-    setBusy: (busy) => {
-      parts.fields.disabled = busy;
-      setText(parts.joinLabel, busy ? "Joining…" : "Join");
-      setAttr(parts.join, "aria-busy", String(busy));
-    },
-    showProblem: (problem) => showProblem(parts.problem, problem),
-    askForToken: () => {
-      show(parts.tokenField, true);
-      parts.token.required = true;
-      parts.token.focus();
-    },
-    unmount: () => {
-      unwatch();
-      meter?.end();
-      shown?.detach(parts.video);
-      parts.element.remove();
-      captures.camera.take();
-      captures.microphone.take();
-    },
-  };
 }
 
 function joinParts(options: Options) {
