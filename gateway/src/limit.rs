@@ -20,7 +20,7 @@ pub const ADDRESSES_MAX: usize = 65_536;
 /// The bounds. Each has a counter that rises when it is hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Most TCP connections at once.
+    /// Most TCP connections at once that have not become sockets. Each may hold a head of 128 KiB.
     pub connections_max: usize,
     /// Most signalling sockets at once.
     pub sockets_max: usize,
@@ -55,7 +55,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections_max: 32_768,
+            connections_max: 8_192,
             sockets_max: 16_384,
             joins_per_second: 50,
             joins_burst: 200,

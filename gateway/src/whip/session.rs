@@ -359,6 +359,7 @@ impl Session {
         if !self.negotiation.again {
             return;
         }
+        tracing::debug!(participant = %self.sid, "offering again");
         // The client knows nothing of this: its sections stay as they are, only their content changes.
         if let Err(error) = self.negotiate().await {
             tracing::debug!(participant = %self.sid, %error, "an offer made again was refused");
@@ -379,6 +380,7 @@ impl Session {
             if tracks.is_empty() {
                 continue;
             }
+            tracing::debug!(participant = %self.sid, ?tracks, subscribed, "viewer's choice changes");
             // As a call, because it is answered when it is done: the offer must come after it.
             let (room, identity) = (self.room.clone(), identity.clone());
             let call = Call::UpdateSubscriptions { room, identity, tracks, subscribed };
