@@ -3,7 +3,8 @@
 import { PythonParticipant } from "../harness/puppet.mjs";
 import { scenario, stage } from "../harness/scenario.mjs";
 
-const shared = stage({ chromium: true, firefox: true });
+// Firefox reaches a node of its own machine by the machine's address, never by loopback.
+const shared = stage({ node: { args: ["--bind", "0.0.0.0"] }, chromium: true, firefox: true });
 const publish = ["camera", "microphone"];
 
 for (const [mode, single] of [["one peer connection", true], ["two peer connections", false]]) {

@@ -145,7 +145,7 @@ export class Participant {
     return within(`${this.identity} to publish its ${source}`, this.run((source) => window.publish(source), source));
   }
 
-  /** What it receives: `{identity: {camera: {frames, width, ..}, microphone: {energy, ..}}}`. */
+  /** What it receives: `{identity: {camera: {frames, width, ..}, microphone: {loudness, ..}}}`. */
   received() {
     return this.run(() => window.received());
   }
@@ -168,7 +168,7 @@ export class Participant {
     return until(`${this.identity} to be told ${name}`, async () => (await this.events(name)).find(test));
   }
 
-  /** Waits until frames of somebody are decoded, more and more of them. */
+  /** Waits until frames of somebody are shown, more and more of them. */
   async sees(other, source = "camera", frames = 5) {
     const read = async () => (await this.received())[other]?.[source]?.frames ?? 0;
     const seen = await until(`${this.identity} to see ${other}`, async () => (await read()) > 0 && read());
@@ -177,7 +177,7 @@ export class Participant {
 
   /** Waits until sound of somebody is heard. */
   async hears(other) {
-    const read = async () => (await this.received())[other]?.microphone?.energy ?? 0;
+    const read = async () => (await this.received())[other]?.microphone?.loudness ?? 0;
     const heard = await until(`${this.identity} to hear ${other}`, async () => (await read()) > 0 && read());
     return until(`${this.identity} to go on hearing ${other}`, async () => (await read()) > heard);
   }

@@ -26,6 +26,8 @@ class Participant:
         self.events = []
         self.received = {}
         self.tasks = set()
+        self.tracks = []
+        self.streams = {}
         self.published = {}
         self._listen()
 
@@ -38,7 +40,7 @@ class Participant:
         on("participant_connected", person("participantConnected"))
         on("participant_disconnected", person("participantDisconnected"))
         on("track_subscribed", self._subscribed)
-        on("track_unsubscribed", lambda t, pub, p: self.told("trackUnsubscribed", identity=p.identity, sid=pub.sid))
+        on("track_unsubscribed", self._unsubscribed)
         on("track_muted", lambda p, pub: self.told("trackMuted", identity=p.identity, sid=pub.sid))
         on("track_unmuted", lambda p, pub: self.told("trackUnmuted", identity=p.identity, sid=pub.sid))
         on("data_received", self._data)
@@ -56,6 +58,15 @@ class Participant:
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
+    def _unsubscribed(self, track, publication, participant):
+        self.told("trackUnsubscribed", identity=participant.identity, sid=publication.sid)
+        if stream := self.streams.pop(publication.sid, None):
+            self._spawn(stream.aclose())
+
+    def _stream(self, stream, seen):
+        self.streams[seen["sid"]] = stream
+        return stream
+
     def _data(self, packet):
         identity = packet.participant.identity if packet.participant else ""
         text = packet.data.decode("utf-8", "replace")
@@ -70,16 +81,17 @@ class Participant:
         self.told("trackSubscribed", identity=participant.identity, source=source, sid=publication.sid)
         seen = {"frames": 0, "width": 0, "energy": 0.0, "sid": publication.sid}
         self.received.setdefault(participant.identity, {})[source] = seen
+        self.tracks.append(track)
         work = self._watch if track.kind == rtc.TrackKind.KIND_VIDEO else self._hear
         self._spawn(work(track, seen))
 
     async def _watch(self, track, seen):
-        async for event in rtc.VideoStream(track):
+        async for event in self._stream(rtc.VideoStream(track), seen):
             seen["frames"] += 1
             seen["width"], seen["height"] = event.frame.width, event.frame.height
 
     async def _hear(self, track, seen):
-        async for event in rtc.AudioStream(track):
+        async for event in self._stream(rtc.AudioStream(track), seen):
             samples = array("h", bytes(event.frame.data))
             seen["energy"] += sum((s / 32768) ** 2 for s in samples[::16]) / max(1, len(samples))
 
@@ -158,6 +170,13 @@ class Participant:
     async def seen(self, _):
         return self.received
 
+    async def stats(self, _):
+        """Raw figures of every received track, for reports of failures."""
+        told = {}
+        for track in self.tracks:
+            told[track.sid] = [str(stat) for stat in await track.get_stats() if stat.HasField("inbound_rtp")]
+        return told
+
     async def told_of(self, ask):
         return [event for event in self.events if event["name"] == ask["name"]]
 
@@ -172,7 +191,7 @@ async def main():
     it = Participant()
     await lines.serve({
         "join": it.join, "publish": it.publish, "mute": it.mute, "send": it.send, "text": it.text, "call": it.call,
-        "update": it.update, "people": it.people, "received": it.seen, "events": it.told_of, "state": it.state,
+        "update": it.update, "people": it.people, "received": it.seen, "events": it.told_of, "state": it.state, "stats": it.stats,
         "leave": it.leave,
     })
 

@@ -33,11 +33,10 @@ window.publish = (source) => {
 function listen(room) {
   const E = sdk.RoomEvent;
   room.on(E.TrackSubscribed, (track, publication, participant) => {
-    if (track.source !== "screen_share_audio") document.body.append(track.attach());
-    const video = track.attachedElements[0];
-    if (track.kind === "video" && video?.requestVideoFrameCallback) {
-      video.requestVideoFrameCallback(() => told("firstFrame", { identity: participant.identity }));
-    }
+    const element = track.attach();
+    document.body.append(element);
+    if (track.kind === "video") watch(track, element, participant.identity);
+    else listenTo(track);
     told("trackSubscribed", { identity: participant.identity, source: publication.source, sid: publication.trackSid });
   });
   room.on(E.TrackUnsubscribed, (track, publication, participant) => {
@@ -76,6 +75,44 @@ function listen(room) {
   });
 }
 
+/** Frames that reached the screen and sound that reached the speakers: a decoder may work for nobody. */
+const shown = new WeakMap();
+const ears = new WeakMap();
+const heard = new WeakMap();
+/** Two thirds of a second at 48 kHz: the fake microphone beeps twice a second. */
+const EAR_SAMPLES = 32_768;
+let audio;
+
+function watch(track, video, identity) {
+  const onFrame = () => {
+    if (!shown.has(track)) told("firstFrame", { identity });
+    shown.set(track, (shown.get(track) ?? 0) + 1);
+    video.requestVideoFrameCallback(onFrame);
+  };
+  video.requestVideoFrameCallback(onFrame);
+}
+
+function listenTo(track) {
+  if (navigator.userAgent.includes("Firefox")) return;
+  audio ??= new AudioContext();
+  const ear = audio.createAnalyser();
+  ear.fftSize = EAR_SAMPLES;
+  audio.createMediaStreamSource(new MediaStream([track.mediaStreamTrack])).connect(ear);
+  ears.set(track, ear);
+}
+
+/** Adds up how loud a track is at each look. Without a sound device Firefox starts no audio context: its decoder tells. */
+function listenNow(track, inbound) {
+  if (navigator.userAgent.includes("Firefox")) return inbound.totalAudioEnergy ?? 0;
+  const ear = ears.get(track);
+  if (!ear) return 0;
+  const samples = new Float32Array(EAR_SAMPLES);
+  ear.getFloatTimeDomainData(samples);
+  const loudest = samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
+  heard.set(track, (heard.get(track) ?? 0) + (loudest > 0.01 ? loudest : 0));
+  return heard.get(track);
+}
+
 /** What is received, by identity and source. */
 window.received = async () => {
   const seen = {};
@@ -89,7 +126,9 @@ window.received = async () => {
         sid: publication.trackSid,
         muted: publication.isMuted,
         subscribed: publication.isSubscribed,
-        frames: inbound.framesDecoded ?? 0,
+        frames: shown.get(publication.track) ?? 0,
+        loudness: listenNow(publication.track, inbound),
+        decoded: inbound.framesDecoded ?? 0,
         width: inbound.frameWidth ?? 0,
         height: inbound.frameHeight ?? 0,
         energy: inbound.totalAudioEnergy ?? 0,
