@@ -8,6 +8,7 @@
 
 mod announce;
 mod choose;
+mod negotiation;
 pub mod offer;
 mod refusal;
 pub mod sdpfrag;

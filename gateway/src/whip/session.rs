@@ -6,18 +6,18 @@ use proto::{
     error::ErrorCode,
     grant::Grant,
     id::{Identity, ParticipantSid, RoomName, TrackSid},
-    media::{MediaKind, Mid},
     room::{LeaveReason, Participant, ParticipantState, RoomSettings},
 };
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Instant, timeout_at},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 use super::{
     Door,
     announce::{Sources, publication, sending},
     choose::{Slots, Viewer},
+    negotiation::Negotiation,
     offer::{Offer, ice_of, restarted},
     refusal::{left, nothing_published, precondition_failed},
     sdpfrag::{Fragment, write_fragment},
@@ -72,22 +72,6 @@ pub(super) struct Patch {
 pub(super) enum Patched {
     Trickled,
     Restarted { fragment: String, etag: String },
-}
-
-/// The client's side of the negotiation.
-struct Negotiation {
-    /// The offer, with the ICE credentials of now.
-    offer: String,
-    /// The client's user name fragment of now.
-    ufrag: Option<String>,
-    /// What the client sends: section, track id, kind.
-    sending: Vec<(Mid, String, MediaKind)>,
-    /// The last offer's number.
-    request: u32,
-    /// How many ICE sessions there were.
-    generation: u32,
-    /// The node wants the offer again.
-    again: bool,
 }
 
 /// A joined participant.
@@ -172,7 +156,8 @@ impl Session {
             },
             request: 0,
             generation: 1,
-            again: false,
+            again_at: None,
+            waits: 0,
         };
         Ok(Self {
             shared,
@@ -219,7 +204,7 @@ impl Session {
 
     /// Sends the offer and waits for its answer.
     async fn negotiate(&mut self) -> Result<String, Error> {
-        self.negotiation.again = false;
+        self.negotiation.again_at = None;
         self.negotiation.request += 1;
         let request = self.negotiation.request;
         let message = Message::Offer {
@@ -263,7 +248,11 @@ impl Session {
     /// Follows events and requests until either ends the session.
     async fn serve(&mut self, commands: &mut mpsc::Receiver<Command>) {
         while !self.over && !self.done {
+            let again_at = self.negotiation.again_at;
             tokio::select! {
+                () = sleep_until(again_at.unwrap_or_else(Instant::now)), if again_at.is_some() => {
+                    self.keep_up().await;
+                }
                 event = self.events.recv() => match event {
                     None => self.over = true,
                     Some(event) => {
@@ -302,7 +291,9 @@ impl Session {
                 tracing::info!(participant = %self.sid, cid, code = %refusal.code, "track refused");
                 self.unaccepted.remove(&cid);
             }
-            SessionEvent::SectionsNeeded { audio: 0, video: 0 } => self.negotiation.again = true,
+            SessionEvent::SectionsNeeded { audio, video } => {
+                self.negotiation.on_sections_needed(audio, video);
+            }
             SessionEvent::Participants(changed) => {
                 for participant in changed {
                     if participant.state == ParticipantState::Disconnected {
@@ -332,7 +323,6 @@ impl Session {
             // Neither dialect has words for the rest.
             SessionEvent::Answer { .. }
             | SessionEvent::Offer { .. }
-            | SessionEvent::SectionsNeeded { .. }
             | SessionEvent::NegotiationRefused { .. }
             | SessionEvent::Muted { .. }
             | SessionEvent::Room(_)
@@ -356,7 +346,7 @@ impl Session {
         if let Err(error) = self.follow().await {
             tracing::debug!(participant = %self.sid, %error, "subscriptions could not be changed");
         }
-        if !self.negotiation.again {
+        if self.negotiation.again_at.is_none_or(|at| at > Instant::now()) {
             return;
         }
         tracing::debug!(participant = %self.sid, "offering again");
@@ -386,8 +376,11 @@ impl Session {
             let call = Call::UpdateSubscriptions { room, identity, tracks, subscribed };
             self.shared.call(call).await?;
         }
-        if let Some(viewer) = &mut self.viewer {
+        if let Some(viewer) = &mut self.viewer
+            && viewer.chosen != wanted
+        {
             viewer.chosen = wanted;
+            self.negotiation.waits = 0;
         }
         Ok(any)
     }

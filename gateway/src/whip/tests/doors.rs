@@ -438,6 +438,12 @@ async fn a_whep_client_watches_and_follows_what_is_published() {
     guest.tell(SessionEvent::SectionsNeeded { audio: 0, video: 0 }).await;
     let Message::Offer { request: again, sdp, .. } = stage.message(&guest).await else { panic!() };
     assert_eq!((again, sdp), (request + 1, receiving()));
+    guest.answer(again).await;
+
+    // Sections that are still taken come free soon: the offer is made again.
+    guest.tell(SessionEvent::SectionsNeeded { audio: 1, video: 1 }).await;
+    let Message::Offer { request: later, .. } = stage.message(&guest).await else { panic!() };
+    assert_eq!(later, request + 2);
 }
 
 #[tokio::test]
