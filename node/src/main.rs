@@ -15,7 +15,7 @@ mod telemetry;
 mod token;
 mod wiring;
 
-use std::{net::IpAddr, path::PathBuf};
+use std::{io::Write as _, net::IpAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use config::{Config, Flags};
@@ -55,8 +55,19 @@ enum Command {
     Token(token::Args),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The log may not have been started yet. If standard error is closed, nobody listens.
+            let _ = writeln!(std::io::stderr(), "stoa: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Serve { dev, config, data, port_base, bind } => {
             let flags = Flags { dev, data, port_base, bind };
             let config = Config::load(config.as_deref(), flags)?;
