@@ -24,6 +24,12 @@
 //!
 //! Invariants: no lock and no blocking call on the media path; every queue and map has a named maximum and a
 //! counter; after every mutation of a connection it is drained; the only clock is read in `clock.rs`.
+//!
+//! Codemap: [`api`] what the node says and hears; `handle` starting threads; `driver` the loop, by what it does:
+//! `ingest` packets in, `forward` packets out, `commands`, `settle` descriptions and subscriptions, `happenings`,
+//! `sweep` by time; `peer` one client and its connections, the only place that knows the connection library; `link`
+//! between shards; `udp`, `tcp`, `demux`, `timers`, `events` the thread's surroundings; [`ufrag`], [`stun`],
+//! [`framing`], [`packet`], [`sdp`] readers of outside bytes, pure and bounded; [`counters`] figures.
 
 pub mod api;
 mod clock;

@@ -174,8 +174,9 @@ fn print(engine: &str, bwe: &str, subscribers: usize, seconds: u64, figures: &st
     let number = |i: usize| words[i].parse::<u64>().unwrap();
     let forwarded = number(0).max(1) as f64;
     let (user, system) = (number(1) as f64 / forwarded, number(2) as f64 / forwarded);
-    let allocations =
-        words[5].parse::<u64>().map_or_else(|_| "-".to_owned(), |n| format!("{:.2}", n as f64 / forwarded));
+    let allocations = words[5]
+        .parse::<u64>()
+        .map_or_else(|_| "-".to_owned(), |n| format!("{:.2}", n as f64 / forwarded));
     say(&format!(
         "{engine:<6}  {bwe:<3}  {subscribers:>4}  {:>6}  {user:>6.2}  {system:>6.2}  {:>12.2}  {allocations:>10}  {:>8.2}  {:>6}  {:>6}  {:>8.1}%  {:>7}",
         number(0) / seconds,

@@ -1,6 +1,9 @@
 //! RTP header extensions the library does not know, carried through as they came.
 
-use str0m::rtp::{Extension, ExtensionMap, ExtensionSerializer, ExtensionValues};
+use proto::media::Codec;
+use str0m::rtp::{
+    Extension, ExtensionMap, ExtensionSerializer, ExtensionValues, UserExtensionValues,
+};
 
 /// AV1's dependency descriptor (AV1 RTP specification 1.0 appendix A); also used with VP9 by browsers.
 const DEPENDENCY_DESCRIPTOR: &str =
@@ -63,13 +66,20 @@ pub(super) fn map() -> ExtensionMap {
 }
 
 /// What of a packet's extensions goes on to subscribers; the rest belongs to one hop.
-pub(super) fn forwarded(values: &mut ExtensionValues) -> ExtensionValues {
+///
+/// A dependency descriptor numbers the frames of one encoding. It goes on where one encoding is the whole track (AV1 and
+/// VP9 layers within a stream); with simulcast the numbers would jump back when the encoding changes.
+pub(super) fn forwarded(codec: Codec, values: &mut ExtensionValues) -> ExtensionValues {
+    let user_values = match codec {
+        Codec::Av1 | Codec::Vp9 => std::mem::take(&mut values.user_values),
+        Codec::Opus | Codec::OpusRed | Codec::Vp8 | Codec::H264 => UserExtensionValues::default(),
+    };
     ExtensionValues {
         audio_level: values.audio_level,
         voice_activity: values.voice_activity,
         video_orientation: values.video_orientation,
         abs_capture_time: values.abs_capture_time.take(),
-        user_values: std::mem::take(&mut values.user_values),
+        user_values,
         ..ExtensionValues::default()
     }
 }

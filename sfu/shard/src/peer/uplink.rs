@@ -245,7 +245,7 @@ impl BurstPacket {
             audio_level: level.map(|level| level.unsigned_abs().min(127)),
             sender_clock,
         };
-        let extensions = extension::forwarded(&mut received.header.ext_vals);
+        let extensions = extension::forwarded(codec, &mut received.header.ext_vals);
         Self { track, quality, packet, payload, extensions, vp8 }
     }
 }
