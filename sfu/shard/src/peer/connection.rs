@@ -358,6 +358,11 @@ impl Connection {
     }
 
     fn on_rtp(&mut self, packet: str0m::rtp::RtpPacket, sink: &mut Sink<'_>) {
+        if !self.link.up {
+            // Old ICE stacks check their path with indications, which the library does not count. A packet that
+            // decrypts proves the path as well: the connection is given up only when these stop, too.
+            self.link.since = sink.now.us;
+        }
         let to = match self.uplink.route(&mut self.rtc, packet.header.ssrc) {
             Ok(to) => to,
             Err(Unplaced::Unbound) => return sink.counters.drop_one(Drop::UnboundMid),
