@@ -72,7 +72,7 @@ pub(crate) fn main(words: &[&str]) {
     let net = Net::open(options.loopback);
     machine(&net);
     say(
-        "engine  bwe  subs  fwd/s    user  system  total us/fwd  allocs/fwd  fwd/send  p50 us  p99 us  delivered  dropped",
+        "engine  bwe  subs  fwd/s    user  system  total us/fwd  allocs/fwd  fwd/send  p50 us  p99 us  delivered  dropped  paused",
     );
     for subscribers in &options.subscribers {
         for bwe in &options.bwe {
@@ -178,7 +178,7 @@ fn print(engine: &str, bwe: &str, subscribers: usize, seconds: u64, figures: &st
         .parse::<u64>()
         .map_or_else(|_| "-".to_owned(), |n| format!("{:.2}", n as f64 / forwarded));
     say(&format!(
-        "{engine:<6}  {bwe:<3}  {subscribers:>4}  {:>6}  {user:>6.2}  {system:>6.2}  {:>12.2}  {allocations:>10}  {:>8.2}  {:>6}  {:>6}  {:>8.1}%  {:>7}",
+        "{engine:<6}  {bwe:<3}  {subscribers:>4}  {:>6}  {user:>6.2}  {system:>6.2}  {:>12.2}  {allocations:>10}  {:>8.2}  {:>6}  {:>6}  {:>8.1}%  {:>7}  {:>6}",
         number(0) / seconds,
         user + system,
         forwarded / number(3).max(1) as f64,
@@ -186,5 +186,6 @@ fn print(engine: &str, bwe: &str, subscribers: usize, seconds: u64, figures: &st
         number(7),
         received as f64 * 100.0 / forwarded,
         number(4),
+        number(8),
     ));
 }

@@ -21,6 +21,8 @@ struct Figures {
     forwarded: u64,
     sends: u64,
     dropped: u64,
+    /// Subscriptions paused for want of bandwidth.
+    paused: u64,
     allocations: Option<u64>,
     /// Packets by latency bucket.
     latency: Vec<u64>,
@@ -30,7 +32,7 @@ const TRACK: TrackKey = TrackKey(1);
 
 /// What is measured.
 enum Engine {
-    Shard { handle: ShardHandle, events: Events },
+    Shard { handle: ShardHandle, events: Events, paused: u64 },
     Naive { asks: SyncSender<Ask>, report: naive::Report },
 }
 
@@ -79,7 +81,7 @@ fn shard(bwe: bool, ip: &str) -> Engine {
     let shards = sfu_shard::start(vec![config], None).unwrap();
     let handle = shards.handles[0].clone();
     let events = shards.events;
-    Engine::Shard { handle, events }
+    Engine::Shard { handle, events, paused: 0 }
 }
 
 fn plain(bwe: bool, ip: &str) -> Engine {
@@ -101,7 +103,7 @@ impl Engine {
                 asks.send(Ask::Offer(index, sdp, reply)).unwrap();
                 answer.recv().unwrap()
             }
-            Self::Shard { handle, events } => {
+            Self::Shard { handle, events, .. } => {
                 let peer = PeerId(index as u64);
                 let codecs = vec![Codec::Vp8];
                 let config = PeerConfig { mode: PeerMode::Single, codecs, data: false };
@@ -123,8 +125,11 @@ impl Engine {
         let mut figures =
             Figures { cpu: thread_cpu(thread), allocations: allocations(), ..Figures::default() };
         match self {
-            Self::Shard { handle, events } => {
-                while events.try_recv().is_ok() {}
+            Self::Shard { handle, events, paused } => {
+                while let Ok((_, event)) = events.try_recv() {
+                    *paused += u64::from(matches!(event, Event::StreamState { paused: true, .. }));
+                }
+                figures.paused = *paused;
                 let counters = &handle.counters;
                 figures.forwarded = counters.forwarded.packets.get();
                 figures.sends = counters.sends.get();
@@ -185,7 +190,7 @@ fn answer(events: &mut Events, peer: PeerId) -> String {
     }
 }
 
-/// The figures of the time between, as words: forwarded user_us system_us sends dropped allocations p50_us p99_us.
+/// The figures of the time between, as words: forwarded user_us system_us sends dropped allocations p50_us p99_us paused.
 fn difference(before: &Figures, after: &Figures) -> String {
     let latency: Vec<u64> = after
         .latency
@@ -198,7 +203,7 @@ fn difference(before: &Figures, after: &Figures) -> String {
         _ => "-".to_owned(),
     };
     format!(
-        "{} {} {} {} {} {allocations} {} {}",
+        "{} {} {} {} {} {allocations} {} {} {}",
         after.forwarded - before.forwarded,
         after.cpu.0.saturating_sub(before.cpu.0),
         after.cpu.1.saturating_sub(before.cpu.1),
@@ -206,6 +211,7 @@ fn difference(before: &Figures, after: &Figures) -> String {
         after.dropped - before.dropped,
         percentile(&latency, 50).as_micros(),
         percentile(&latency, 99).as_micros(),
+        after.paused,
     )
 }
 

@@ -92,6 +92,8 @@ impl Shard {
             restart: false,
             meter: Meter::new(self.now.us),
             estimate: None,
+            starts_until: None,
+            started: false,
             limit: None,
         });
         self.by_id.insert(id, index);

@@ -1,5 +1,7 @@
 //! What connections tell: passed to the node, to the core, or answered at once.
 
+use std::time::Duration;
+
 use proto::unit::Bitrate;
 use sfu_core::input::{Input, SubscriberId};
 
@@ -7,6 +9,10 @@ use super::state::Shard;
 use crate::api::Event;
 use crate::error::Error;
 use crate::peer::{Happening, Place};
+
+/// The estimator is not believed below its start rate for this long: it dives on the first reports, before it has seen
+/// enough packets, and would pause pictures just when a viewer waits for the first.
+const START_TRUSTED: Duration = Duration::from_secs(4);
 
 impl Shard {
     /// Deals with everything connections told, and ends the peers whose connections failed.
@@ -27,6 +33,9 @@ impl Shard {
         let id = peer.id;
         match happening {
             Happening::Up => {
+                if peer.downlink() == slot {
+                    peer.starts_until.get_or_insert(self.now.us + START_TRUSTED);
+                }
                 self.event(Event::Connected { peer: id, pc });
                 self.mark_stale(index);
             }
@@ -56,7 +65,12 @@ impl Shard {
     /// Tells the core what can be sent to a peer: what was measured, under the cap if there is one.
     pub(super) fn tell_estimate(&mut self, index: usize) {
         let Some(peer) = self.peers.get(index) else { return };
-        let estimate: Option<Bitrate> = [peer.estimate, peer.limit].into_iter().flatten().min();
+        let starting = peer.starts_until.is_some_and(|until| self.now.us < until);
+        let measured = peer.estimate.map(|rate| match self.seat.bwe_start {
+            Some(start) if starting => rate.max(start),
+            Some(_) | None => rate,
+        });
+        let estimate: Option<Bitrate> = [measured, peer.limit].into_iter().flatten().min();
         let Ok(subscriber) = u32::try_from(peer.downlink()).map(SubscriberId) else { return };
         self.tell(Input::Estimate { subscriber, estimate });
     }

@@ -44,7 +44,12 @@ impl Shard {
         self.work.sweep_at = self.now.us + SWEEP_EVERY;
         let mut verdicts = Vec::new();
         let mut silent = Vec::new();
-        for (_, peer) in &mut self.peers {
+        let mut started = Vec::new();
+        for (index, peer) in &mut self.peers {
+            if peer.starts_until.is_some_and(|until| until <= self.now.us) && !peer.started {
+                peer.started = true;
+                started.push(index);
+            }
             let mut heard_at = Instant::default();
             let mut described = false;
             for slot in peer.connections() {
@@ -65,6 +70,7 @@ impl Shard {
         for (peer, quality, score) in verdicts {
             self.event(Event::Quality { peer, quality, score });
         }
+        started.into_iter().for_each(|index| self.tell_estimate(index));
         for slot in silent {
             self.fail(slot, Error::Timeout);
         }

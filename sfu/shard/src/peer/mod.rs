@@ -13,6 +13,7 @@ mod uplink;
 
 use proto::id::{PeerId, TrackKey};
 use proto::media::{MediaKind, ViewSettings};
+use proto::time::Instant;
 use proto::unit::Bitrate;
 use sfu_core::input::SlotId;
 
@@ -52,6 +53,10 @@ pub(crate) struct Peer {
     pub(crate) meter: Meter,
     /// What can be sent to it, as measured.
     pub(crate) estimate: Option<Bitrate>,
+    /// Until when the estimate is not believed below the start rate; `None` before it is connected.
+    pub(crate) starts_until: Option<Instant>,
+    /// That time has passed.
+    pub(crate) started: bool,
     /// What may be sent to it, when that is capped.
     pub(crate) limit: Option<Bitrate>,
 }
