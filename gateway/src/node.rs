@@ -4,16 +4,16 @@
 //! session's [`SessionEvent`]s over a bounded queue of its own; a session that does not drain its queue is ended
 //! by the node with [`Leave`] and a counter, never buffered without bound.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use proto::error::{ErrorCode, Retry};
-use proto::grant::{Grant, Permission};
-use proto::id::{Identity, ParticipantSid, RoomName, TrackSid};
-use proto::media::{Codec, ConnectionQuality, Delivery, MediaKind, Mid, Quality, ViewSettings};
-use proto::room::model::Audience;
-use proto::room::{LeaveReason, Participant, Publication, Room, RoomSettings};
+use proto::{
+    error::{ErrorCode, Retry},
+    grant::{Grant, Permission},
+    id::{Identity, ParticipantSid, RoomName, TrackSid},
+    media::{Codec, ConnectionQuality, Delivery, MediaKind, Mid, Quality, ViewSettings},
+    room::{LeaveReason, Participant, Publication, Room, RoomSettings, model::Audience},
+};
 use tokio::sync::{mpsc, oneshot};
 
 /// Why the node refused, ready for the client.

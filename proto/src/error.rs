@@ -1,7 +1,6 @@
 //! Stable error numbers. A number is never reused; docs/errors.md is generated from this table.
 
-use core::fmt;
-use core::time::Duration;
+use core::{fmt, time::Duration};
 
 use crate::id::NodeId;
 

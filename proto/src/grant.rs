@@ -1,13 +1,13 @@
 //! What a token allows, after defaults were filled in.
 
-use alloc::collections::BTreeMap;
-use alloc::collections::BTreeSet;
-use alloc::string::String;
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    string::String,
+};
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::RoomName;
-use crate::media::Source;
+use crate::{id::RoomName, media::Source};
 
 /// What a participant may do in its room. Part of the replicated state; changes live.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,8 +2,7 @@
 //!
 //! Sids are minted by the proposer of a command and travel in it; no state machine invents one.
 
-use alloc::string::String;
-use alloc::sync::Arc;
+use alloc::{string::String, sync::Arc};
 use core::fmt;
 
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,9 @@
 //! Two clocks that never mix: the log's wall time and the media plane's monotonic time.
 
-use core::ops::{Add, Sub};
-use core::time::Duration;
+use core::{
+    ops::{Add, Sub},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 

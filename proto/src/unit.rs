@@ -1,8 +1,10 @@
 //! Quantities with their unit in the type.
 
-use core::fmt;
-use core::ops::{Add, Sub};
-use core::time::Duration;
+use core::{
+    fmt,
+    ops::{Add, Sub},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,14 +1,17 @@
 //! What holds after every command. Found broken, a replica must stop rather than spread it.
 
-use proto::id::{Identity, RoomName, TrackSid};
-use proto::room::ParticipantState;
-use proto::room::model::PUBLICATIONS_MAX;
+use proto::{
+    id::{Identity, RoomName, TrackSid},
+    room::{ParticipantState, model::PUBLICATIONS_MAX},
+};
 use thiserror::Error;
 
-use crate::Rooms;
-use crate::limit::{EXCEPTIONS_MAX, MEMBERS_MAX, ROOMS_MAX};
-use crate::room::OpenRoom;
-use crate::roster::{Member, Tally};
+use crate::{
+    Rooms,
+    limit::{EXCEPTIONS_MAX, MEMBERS_MAX, ROOMS_MAX},
+    room::OpenRoom,
+    roster::{Member, Tally},
+};
 
 /// An invariant that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -63,25 +63,31 @@ mod roster;
 mod snapshot;
 mod subscription;
 
-use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::vec;
-use alloc::vec::Vec;
-
-use proto::id::{Identity, ParticipantSid, RoomName, RoomSid, TrackSid};
-use proto::media::Source;
-use proto::room::command::Action;
-use proto::room::event::What;
-use proto::room::{
-    Command, Event, LeaveReason, Participant, Publication, Reject, Room, RoomSettings,
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec,
+    vec::Vec,
 };
-use proto::time::LogTime;
 
-pub use crate::invariant::Broken;
-pub use crate::limit::{
-    AUDIENCE_ENTRIES_MAX, ENCODINGS_MAX, EXCEPTIONS_MAX, MEMBERS_MAX, OPAQUE_NUMBERS_MAX, ROOMS_MAX,
+use proto::{
+    id::{Identity, ParticipantSid, RoomName, RoomSid, TrackSid},
+    media::Source,
+    room::{
+        Command, Event, LeaveReason, Participant, Publication, Reject, Room, RoomSettings,
+        command::Action, event::What,
+    },
+    time::LogTime,
 };
+
 use crate::room::OpenRoom;
-pub use crate::snapshot::{RestoreError, SNAPSHOT_LAYOUT};
+pub use crate::{
+    invariant::Broken,
+    limit::{
+        AUDIENCE_ENTRIES_MAX, ENCODINGS_MAX, EXCEPTIONS_MAX, MEMBERS_MAX, OPAQUE_NUMBERS_MAX,
+        ROOMS_MAX,
+    },
+    snapshot::{RestoreError, SNAPSHOT_LAYOUT},
+};
 
 /// Every open room.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

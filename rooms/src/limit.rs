@@ -1,15 +1,17 @@
 //! The bounds of the replicated state, and the checks that keep commands within them.
 
-use alloc::collections::BTreeMap;
-use alloc::string::String;
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
-use proto::media::{Encoding, Quality};
-use proto::room::model::{
-    ATTRIBUTES_BYTES_MAX, Audience, METADATA_BYTES_MAX, NAME_BYTES_MAX, PARTICIPANTS_MAX,
-    Participant, Publication, TrackAccess,
+use proto::{
+    media::{Encoding, Quality},
+    room::{
+        Reject, RoomSettings,
+        model::{
+            ATTRIBUTES_BYTES_MAX, Audience, METADATA_BYTES_MAX, NAME_BYTES_MAX, PARTICIPANTS_MAX,
+            Participant, Publication, TrackAccess,
+        },
+    },
 };
-use proto::room::{Reject, RoomSettings};
 
 /// Most rooms open at once. Bounds the log's state: an empty room costs about half a kilobyte.
 pub const ROOMS_MAX: usize = 100_000;

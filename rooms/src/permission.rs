@@ -2,12 +2,12 @@
 
 use alloc::vec::Vec;
 
-use proto::grant::Permission;
-use proto::id::{Identity, TrackSid};
-use proto::media::Source;
-use proto::room::event::What;
-use proto::room::model::PUBLICATIONS_MAX;
-use proto::room::{Participant, Reject};
+use proto::{
+    grant::Permission,
+    id::{Identity, TrackSid},
+    media::Source,
+    room::{Participant, Reject, event::What, model::PUBLICATIONS_MAX},
+};
 
 use crate::room::OpenRoom;
 

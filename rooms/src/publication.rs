@@ -1,16 +1,18 @@
 //! Tracks: how they come, change and end.
 
-use alloc::vec;
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 
-use proto::id::{Identity, TrackSid};
-use proto::media::{Codec, Encoding};
-use proto::room::event::What;
-use proto::room::{Publication, Reject};
+use proto::{
+    id::{Identity, TrackSid},
+    media::{Codec, Encoding},
+    room::{Publication, Reject, event::What},
+};
 
-use crate::limit::{self, ENCODINGS_MAX, OPAQUE_NUMBERS_MAX};
-use crate::permission::check_publish;
-use crate::room::OpenRoom;
+use crate::{
+    limit::{self, ENCODINGS_MAX, OPAQUE_NUMBERS_MAX},
+    permission::check_publish,
+    room::OpenRoom,
+};
 
 impl OpenRoom {
     /// Adds a track; nothing happens when the participant publishes it already.

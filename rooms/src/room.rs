@@ -1,20 +1,26 @@
 //! One open room: how it fills, empties, changes and closes.
 
-use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::String;
-use alloc::vec;
-use alloc::vec::Vec;
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    string::String,
+    vec,
+    vec::Vec,
+};
 
-use proto::id::{Identity, ParticipantSid, RoomName, RoomSid};
-use proto::room::command::ParticipantAction;
-use proto::room::event::What;
-use proto::room::model::PARTICIPANTS_MAX;
-use proto::room::{LeaveReason, Participant, ParticipantState, Reject, Room, RoomSettings};
-use proto::time::LogTime;
+use proto::{
+    id::{Identity, ParticipantSid, RoomName, RoomSid},
+    room::{
+        LeaveReason, Participant, ParticipantState, Reject, Room, RoomSettings,
+        command::ParticipantAction, event::What, model::PARTICIPANTS_MAX,
+    },
+    time::LogTime,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::limit::{self, MEMBERS_MAX};
-use crate::roster::{Member, Roster, Tally};
+use crate::{
+    limit::{self, MEMBERS_MAX},
+    roster::{Member, Roster, Tally},
+};
 
 /// An open room with its members.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

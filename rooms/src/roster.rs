@@ -2,9 +2,11 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 
-use proto::grant::ParticipantKind;
-use proto::id::{Identity, ParticipantSid, TrackSid};
-use proto::room::{Participant, Publication, Reject};
+use proto::{
+    grant::ParticipantKind,
+    id::{Identity, ParticipantSid, TrackSid},
+    room::{Participant, Publication, Reject},
+};
 use serde::{Deserialize, Serialize, Serializer};
 
 /// One session with what the room remembers about it alone.

@@ -6,9 +6,7 @@ use proto::time::LogTime;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::Rooms;
-use crate::invariant::Broken;
-use crate::room::OpenRoom;
+use crate::{Rooms, invariant::Broken, room::OpenRoom};
 
 /// The layout of snapshots. Raised when a snapshot of the last layout can no longer be read.
 pub const SNAPSHOT_LAYOUT: u16 = 1;

@@ -1,18 +1,18 @@
 //! Who receives what. A subscription is not stored: it follows from permission, audience, `auto_subscribe`
 //! and the exceptions a participant asked for.
 
-use alloc::collections::BTreeSet;
-use alloc::vec;
-use alloc::vec::Vec;
+use alloc::{collections::BTreeSet, vec, vec::Vec};
 
-use proto::id::{Identity, TrackSid};
-use proto::room::event::What;
-use proto::room::model::Audience;
-use proto::room::{Participant, Publication, Reject};
+use proto::{
+    id::{Identity, TrackSid},
+    room::{Participant, Publication, Reject, event::What, model::Audience},
+};
 
-use crate::limit::{self, EXCEPTIONS_MAX};
-use crate::room::OpenRoom;
-use crate::roster::Member;
+use crate::{
+    limit::{self, EXCEPTIONS_MAX},
+    room::OpenRoom,
+    roster::Member,
+};
 
 impl Member {
     /// Whether this member receives `track` of `owner`.

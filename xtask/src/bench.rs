@@ -31,15 +31,7 @@ pub(crate) fn bench(what: What, args: &[String]) -> Result<()> {
 
 fn sfu(args: &[String]) -> Result<()> {
     for (package, bench) in [("sfu-core", "fanout"), ("sfu-shard", "forward")] {
-        let mut cargo = cargo(&[
-            "bench",
-            "--locked",
-            "--package",
-            package,
-            "--bench",
-            bench,
-            "--",
-        ]);
+        let mut cargo = cargo(&["bench", "--locked", "--package", package, "--bench", bench, "--"]);
         run(cargo.args(args))?;
     }
     Ok(())
@@ -57,14 +49,9 @@ fn join(args: &[String]) -> Result<()> {
 /// The commit, the processor and the kernel.
 fn machine() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let models: Vec<&str> = info
-        .lines()
-        .filter(|line| line.starts_with("model name"))
-        .collect();
-    let model = models
-        .first()
-        .and_then(|line| line.split(": ").nth(1))
-        .unwrap_or("unknown processor");
+    let models: Vec<&str> = info.lines().filter(|line| line.starts_with("model name")).collect();
+    let model =
+        models.first().and_then(|line| line.split(": ").nth(1)).unwrap_or("unknown processor");
     let ask = |program, args: &[&str]| {
         output(&mut command(program, args))
             .map_or_else(|_| String::from("unknown"), |text| text.trim().into())

@@ -27,51 +27,15 @@ struct Step {
 /// Every step in order: the cheap and telling ones first. `clippy` and `doc` share one build, `build`, `unit` and
 /// `e2e` the other; there is no third.
 const STEPS: &[Step] = &[
-    Step {
-        name: "install",
-        needed: true,
-        run: install,
-    },
-    Step {
-        name: "tidy",
-        needed: false,
-        run: |_| tidy::tidy(),
-    },
-    Step {
-        name: "fmt",
-        needed: false,
-        run: |_| run(&mut fmt(true)),
-    },
-    Step {
-        name: "web",
-        needed: false,
-        run: web,
-    },
-    Step {
-        name: "clippy",
-        needed: false,
-        run: |_| run(&mut clippy()),
-    },
-    Step {
-        name: "doc",
-        needed: false,
-        run: |_| run(&mut doc()),
-    },
-    Step {
-        name: "build",
-        needed: true,
-        run: |_| run(&mut build()),
-    },
-    Step {
-        name: "unit",
-        needed: false,
-        run: unit,
-    },
-    Step {
-        name: "e2e",
-        needed: false,
-        run: e2e,
-    },
+    Step { name: "install", needed: true, run: install },
+    Step { name: "tidy", needed: false, run: |_| tidy::tidy() },
+    Step { name: "fmt", needed: false, run: |_| run(&mut fmt(true)) },
+    Step { name: "web", needed: false, run: web },
+    Step { name: "clippy", needed: false, run: |_| run(&mut clippy()) },
+    Step { name: "doc", needed: false, run: |_| run(&mut doc()) },
+    Step { name: "build", needed: true, run: |_| run(&mut build()) },
+    Step { name: "unit", needed: false, run: unit },
+    Step { name: "e2e", needed: false, run: e2e },
 ];
 
 /// Runs all steps, or those named, and closes with how many tests passed and failed.
@@ -80,22 +44,13 @@ const STEPS: &[Step] = &[
 ///
 /// A step failed, or a name is unknown.
 pub(crate) fn check(only: &[String]) -> Result<()> {
-    if let Some(unknown) = only
-        .iter()
-        .find(|name| STEPS.iter().all(|step| step.name != **name))
-    {
+    if let Some(unknown) = only.iter().find(|name| STEPS.iter().all(|step| step.name != **name)) {
         let names: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
-        bail!(
-            "there is no step {unknown}; the steps are {}",
-            names.join(", ")
-        );
+        bail!("there is no step {unknown}; the steps are {}", names.join(", "));
     }
     let mut total = Tally::default();
     let mut summary = Vec::new();
-    for step in STEPS
-        .iter()
-        .filter(|step| only.is_empty() || only.iter().any(|n| n == step.name))
-    {
+    for step in STEPS.iter().filter(|step| only.is_empty() || only.iter().any(|n| n == step.name)) {
         say(&format!("== {}", step.name));
         let began_at = now();
         let mut tally = Tally::default();
@@ -104,10 +59,7 @@ pub(crate) fn check(only: &[String]) -> Result<()> {
         let word = if done.is_ok() { "ok" } else { "FAILED" };
         tally.count_step(done.is_ok());
         let counts = format!("{} passed, {} failed", tally.passed, tally.failed);
-        summary.push(format!(
-            "{:<8} {word:<7} {seconds:>5} s   {counts}",
-            step.name
-        ));
+        summary.push(format!("{:<8} {word:<7} {seconds:>5} s   {counts}", step.name));
         total.passed += tally.passed;
         total.failed += tally.failed;
         if let Err(error) = done {
@@ -120,11 +72,7 @@ pub(crate) fn check(only: &[String]) -> Result<()> {
     say("== summary");
     summary.iter().for_each(|line| say(line));
     say(&format!("{} passed, {} failed", total.passed, total.failed));
-    if total.failed > 0 {
-        bail!("something failed; see the summary")
-    } else {
-        Ok(())
-    }
+    if total.failed > 0 { bail!("something failed; see the summary") } else { Ok(()) }
 }
 
 impl Tally {
@@ -173,14 +121,7 @@ fn web(tally: &mut Tally) -> Result<()> {
 }
 
 fn clippy() -> Command {
-    cargo(&[
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--locked",
-        "--",
-        "-Dwarnings",
-    ])
+    cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-Dwarnings"])
 }
 
 /// Builds the program and the tests with one set of features, so that nothing is built twice.
@@ -189,12 +130,7 @@ fn build() -> Command {
 }
 
 fn unit(tally: &mut Tally) -> Result<()> {
-    tally.run(&mut cargo(&[
-        "test",
-        "--workspace",
-        "--locked",
-        "--no-fail-fast",
-    ]))
+    tally.run(&mut cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]))
 }
 
 fn e2e(tally: &mut Tally) -> Result<()> {
@@ -215,38 +151,20 @@ mod tests {
     fn closing_lines_of_cargo_and_node_are_added_up() {
         let cargo = "test result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured; 2 filtered out; finished in 0.00s";
         let both = tally(&[cargo, "running 4 tests", "ℹ pass 5", "ℹ fail 2"]);
-        assert_eq!(
-            both,
-            Tally {
-                passed: 8,
-                failed: 3
-            }
-        );
+        assert_eq!(both, Tally { passed: 8, failed: 3 });
     }
 
     #[test]
     fn a_step_that_fails_without_a_failed_test_counts_as_failed() {
         let mut silent = tally(&["test result: ok. 3 passed; 0 failed; 0 ignored"]);
         silent.count_step(false);
-        assert_eq!(
-            silent,
-            Tally {
-                passed: 3,
-                failed: 1
-            }
-        );
+        assert_eq!(silent, Tally { passed: 3, failed: 1 });
     }
 
     #[test]
     fn a_step_without_tests_counts_as_one_check() {
         let mut none = Tally::default();
         none.count_step(true);
-        assert_eq!(
-            none,
-            Tally {
-                passed: 1,
-                failed: 0
-            }
-        );
+        assert_eq!(none, Tally { passed: 1, failed: 0 });
     }
 }

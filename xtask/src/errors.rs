@@ -25,12 +25,7 @@ pub(crate) fn document() -> String {
     );
     for code in ErrorCode::ALL {
         let (number, name) = (code.number(), code.name());
-        let _ = writeln!(
-            text,
-            "| {number} | {name} | {} | {} |",
-            code.text(),
-            code.action()
-        );
+        let _ = writeln!(text, "| {number} | {name} | {} | {} |", code.text(), code.action());
     }
     text
 }

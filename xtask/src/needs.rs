@@ -25,49 +25,17 @@ struct Package(&'static str, For, &'static str);
 
 /// Everything taken from Debian. A machine without apt must bring the same by its own means.
 const PACKAGES: &[Package] = &[
-    Package(
-        "gcc",
-        For::Up,
-        "the linker of Rust programs, and the C parts of aws-lc and mimalloc",
-    ),
+    Package("gcc", For::Up, "the linker of Rust programs, and the C parts of aws-lc and mimalloc"),
     Package("libc6-dev", For::Up, "C headers for the same"),
-    Package(
-        "chromium",
-        For::Test,
-        "the first of two browsers in every room test",
-    ),
-    Package(
-        "firefox-esr",
-        For::Test,
-        "the second, driven over WebDriver BiDi",
-    ),
-    Package(
-        "python3",
-        For::Test,
-        "the Python client SDK, and the GStreamer sender",
-    ),
-    Package(
-        "python3-venv",
-        For::Test,
-        "keeps the Python packages inside the clone",
-    ),
+    Package("chromium", For::Test, "the first of two browsers in every room test"),
+    Package("firefox-esr", For::Test, "the second, driven over WebDriver BiDi"),
+    Package("python3", For::Test, "the Python client SDK, and the GStreamer sender"),
+    Package("python3-venv", For::Test, "keeps the Python packages inside the clone"),
     Package("python3-gi", For::Test, "lets Python drive GStreamer"),
     Package("python3-gst-1.0", For::Test, "the same"),
-    Package(
-        "gir1.2-gst-plugins-bad-1.0",
-        For::Test,
-        "describes webrtcbin to Python",
-    ),
-    Package(
-        "gstreamer1.0-plugins-base",
-        For::Test,
-        "test pictures and tones, Opus",
-    ),
-    Package(
-        "gstreamer1.0-plugins-good",
-        For::Test,
-        "VP8 and RTP payloading",
-    ),
+    Package("gir1.2-gst-plugins-bad-1.0", For::Test, "describes webrtcbin to Python"),
+    Package("gstreamer1.0-plugins-base", For::Test, "test pictures and tones, Opus"),
+    Package("gstreamer1.0-plugins-good", For::Test, "VP8 and RTP payloading"),
     Package(
         "gstreamer1.0-plugins-bad",
         For::Test,
@@ -93,10 +61,7 @@ pub(crate) fn packages(purpose: For) -> Result<()> {
     }
     let names: Vec<&str> = missing.iter().map(|package| package.0).collect();
     if !exists("apt-get") {
-        bail!(
-            "this machine has no apt-get; install by its own means: {}",
-            names.join(" ")
-        );
+        bail!("this machine has no apt-get; install by its own means: {}", names.join(" "));
     }
     run(&mut as_root(&["apt-get", "update", "-q"], &names)?)?;
     let mut install = vec!["apt-get", "install", "-y", "-q", "--no-install-recommends"];
@@ -157,10 +122,7 @@ pub(crate) fn npm_packages(folder: &str) -> Result<()> {
         return Ok(());
     }
     // Everything needed is inside the packages; install scripts would only try to download more.
-    run(&mut npm(
-        folder,
-        &["ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-    ))
+    run(&mut npm(folder, &["ci", "--ignore-scripts", "--no-audit", "--no-fund"]))
 }
 
 /// Builds the pages, unless they are newer than everything they are made of.
@@ -188,10 +150,7 @@ pub(crate) fn python_packages() -> Result<()> {
     if modified(&stamp) > modified(&wanted) {
         return Ok(());
     }
-    run(&mut command(
-        "python3",
-        &["-m", "venv", "--clear", "tests/.venv"],
-    ))?;
+    run(&mut command("python3", &["-m", "venv", "--clear", "tests/.venv"]))?;
     let pip = ["-m", "pip", "install", "-q", "-r", "tests/requirements.txt"];
     run(&mut command("tests/.venv/bin/python3", &pip))?;
     fs::write(&stamp, "").context("cannot write tests/.venv/installed")
@@ -212,10 +171,7 @@ fn newest(folder: &Path) -> Result<Option<SystemTime>> {
         let name = path.file_name().unwrap_or_default();
         let change = if !path.is_dir() {
             modified(&path)
-        } else if ["node_modules", "dist", "build"]
-            .iter()
-            .any(|skipped| name == *skipped)
-        {
+        } else if ["node_modules", "dist", "build"].iter().any(|skipped| name == *skipped) {
             None
         } else {
             self::newest(&path)?

@@ -28,10 +28,7 @@ pub(crate) fn say(line: &str) {
 }
 
 /// Reads the clock.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place of this program that reads the clock"
-)]
+#[expect(clippy::disallowed_methods, reason = "the one place of this program that reads the clock")]
 pub(crate) fn now() -> Instant {
     Instant::now()
 }
@@ -69,13 +66,8 @@ pub(crate) fn fmt(check: bool) -> Command {
 
 /// The documentation command: private items too, warnings denied.
 pub(crate) fn doc() -> Command {
-    let mut doc = cargo(&[
-        "doc",
-        "--workspace",
-        "--no-deps",
-        "--document-private-items",
-        "--locked",
-    ]);
+    let mut doc =
+        cargo(&["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"]);
     doc.env("RUSTDOCFLAGS", "-Dwarnings");
     doc
 }
@@ -85,18 +77,13 @@ pub(crate) fn typed(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let name = program.file_name().unwrap_or(program.as_os_str());
     let words = std::iter::once(name).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 /// Says what runs, runs it with its output shown, and fails if it fails.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     say(&format!("+ {}", typed(command)));
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start: {}", typed(command)))?;
+    let status = command.status().with_context(|| format!("cannot start: {}", typed(command)))?;
     if !status.success() {
         bail!("{} ended with {status}", typed(command));
     }
@@ -107,10 +94,8 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 pub(crate) fn run_watched(command: &mut Command, mut line: impl FnMut(&str)) -> Result<()> {
     say(&format!("+ {}", typed(command)));
     let typed = typed(command);
-    let mut child = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("cannot start: {typed}"))?;
+    let mut child =
+        command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start: {typed}"))?;
     let out = child.stdout.take().context("the child has no output")?;
     for read in BufReader::new(out).split(b'\n') {
         let text = read.context("cannot read the child's output")?;
@@ -128,15 +113,9 @@ pub(crate) fn run_watched(command: &mut Command, mut line: impl FnMut(&str)) -> 
 /// Runs quietly and returns the standard output.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let typed = typed(command);
-    let out = command
-        .output()
-        .with_context(|| format!("cannot start: {typed}"))?;
+    let out = command.output().with_context(|| format!("cannot start: {typed}"))?;
     if !out.status.success() {
-        bail!(
-            "{typed} ended with {}: {}",
-            out.status,
-            String::from_utf8_lossy(&out.stderr).trim()
-        );
+        bail!("{typed} ended with {}: {}", out.status, String::from_utf8_lossy(&out.stderr).trim());
     }
     Ok(String::from_utf8_lossy(&out.stdout).into_owned())
 }

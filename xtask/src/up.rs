@@ -14,10 +14,7 @@ pub(crate) fn up(release: bool, serve: &[String]) -> Result<()> {
     needs::packages(For::Up)?;
     needs::pages()?;
     let stoa = build(release)?;
-    say(&format!(
-        "the page will be at http://127.0.0.1:{}/ ; Ctrl-C stops the node",
-        port(serve)
-    ));
+    say(&format!("the page will be at http://127.0.0.1:{}/ ; Ctrl-C stops the node", port(serve)));
     let mut node = command(&stoa, &["serve", "--dev"]);
     node.args(serve);
     Err(node.exec()).with_context(|| format!("cannot start {stoa}"))

@@ -2,18 +2,23 @@
 //!
 //! Every id in a command was minted by its proposer. Every command names one room.
 
-use alloc::collections::BTreeMap;
-use alloc::collections::BTreeSet;
-use alloc::string::String;
-use alloc::vec::Vec;
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    string::String,
+    vec::Vec,
+};
 
 use serde::{Deserialize, Serialize};
 
-use super::event::LeaveReason;
-use super::model::{Audience, Participant, Publication, RoomSettings};
-use crate::grant::Permission;
-use crate::id::{Identity, ParticipantSid, RoomName, RoomSid, TrackSid};
-use crate::media::{Codec, Encoding};
+use super::{
+    event::LeaveReason,
+    model::{Audience, Participant, Publication, RoomSettings},
+};
+use crate::{
+    grant::Permission,
+    id::{Identity, ParticipantSid, RoomName, RoomSid, TrackSid},
+    media::{Codec, Encoding},
+};
 
 /// A request to the replicated state of one room. Variants are append-only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

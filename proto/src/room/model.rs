@@ -1,16 +1,20 @@
 //! The nouns of a room as replicas hold them and events carry them.
 
-use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::String;
-use alloc::vec::Vec;
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    string::String,
+    vec::Vec,
+};
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::grant::{ParticipantKind, Permission};
-use crate::id::{Identity, NodeId, ParticipantSid, RoomName, RoomSid, TrackSid};
-use crate::media::{Codec, Encoding, MediaKind, Source};
-use crate::time::LogTime;
+use crate::{
+    grant::{ParticipantKind, Permission},
+    id::{Identity, NodeId, ParticipantSid, RoomName, RoomSid, TrackSid},
+    media::{Codec, Encoding, MediaKind, Source},
+    time::LogTime,
+};
 
 /// Longest identity, room name or display name, in bytes.
 pub const NAME_BYTES_MAX: usize = 256;

@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::error::ErrorCode;
-use crate::id::{Identity, RoomName, TrackSid};
-use crate::media::Source;
+use crate::{
+    error::ErrorCode,
+    id::{Identity, RoomName, TrackSid},
+    media::Source,
+};
 
 /// A refusal, with the numbers that explain it.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]

@@ -1,16 +1,22 @@
-use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::String;
-use alloc::vec;
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    string::String,
+    vec,
+};
 use std::format;
 
-use proto::media::Source;
-use proto::room::command::{Action, ParticipantAction};
-use proto::room::model::{
-    ATTRIBUTES_BYTES_MAX, Audience, METADATA_BYTES_MAX, NAME_BYTES_MAX, PARTICIPANTS_MAX,
-    PUBLICATIONS_MAX, TrackAccess,
+use proto::{
+    media::Source,
+    room::{
+        Reject, RoomSettings,
+        command::{Action, ParticipantAction},
+        model::{
+            ATTRIBUTES_BYTES_MAX, Audience, METADATA_BYTES_MAX, NAME_BYTES_MAX, PARTICIPANTS_MAX,
+            PUBLICATIONS_MAX, TrackAccess,
+        },
+    },
+    time::LogTime,
 };
-use proto::room::{Reject, RoomSettings};
-use proto::time::LogTime;
 
 use super::make::{command, create, join, of, participant, publication, publish};
 use crate::{EXCEPTIONS_MAX, MEMBERS_MAX, OPAQUE_NUMBERS_MAX, ROOMS_MAX, Rooms};

@@ -1,17 +1,18 @@
 //! Short ways to write down commands.
 
-use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
-use alloc::string::String;
-use alloc::vec::Vec;
+use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
 
-use proto::grant::{ParticipantKind, Permission};
-use proto::id::NodeId;
-use proto::media::{MediaKind, Source};
-use proto::room::command::{Action, ParticipantAction};
-use proto::room::model::Audience;
-use proto::room::{Command, Participant, ParticipantState, Publication, RoomSettings};
-use proto::time::LogTime;
+use proto::{
+    grant::{ParticipantKind, Permission},
+    id::NodeId,
+    media::{MediaKind, Source},
+    room::{
+        Command, Participant, ParticipantState, Publication, RoomSettings,
+        command::{Action, ParticipantAction},
+        model::Audience,
+    },
+    time::LogTime,
+};
 
 pub(super) fn participant(identity: &str, sid: &str) -> Participant {
     Participant {

@@ -1,28 +1,33 @@
 //! Random histories: the state machine against the reference, its events against its state, and its promises.
 
-use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::String;
-use alloc::vec::Vec;
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet},
+    string::String,
+    vec::Vec,
+};
 use core::time::Duration;
 use std::format;
 
-use proptest::collection::{btree_map, btree_set, vec};
-use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
-use proto::grant::Permission;
-use proto::id::{Identity, RoomName, TrackSid};
-use proto::media::{Codec, Source};
-use proto::room::command::{Action, ParticipantAction};
-use proto::room::event::What;
-use proto::room::model::{Audience, TrackAccess};
-use proto::room::{
-    Command, Event, LeaveReason, Participant, ParticipantState, Reject, Room, RoomSettings,
+use proptest::{
+    collection::{btree_map, btree_set, vec},
+    prelude::*,
+    test_runner::RngSeed,
 };
-use proto::time::LogTime;
+use proto::{
+    grant::Permission,
+    id::{Identity, RoomName, TrackSid},
+    media::{Codec, Source},
+    room::{
+        Command, Event, LeaveReason, Participant, ParticipantState, Reject, Room, RoomSettings,
+        command::{Action, ParticipantAction},
+        event::What,
+        model::{Audience, TrackAccess},
+    },
+    time::LogTime,
+};
 
-use super::make;
-use super::reference::Reference;
+use super::{make, reference::Reference};
 use crate::Rooms;
 
 /// A step of a history: milliseconds on the log's clock (which may go back), and the command.
@@ -352,8 +357,7 @@ proptest! {
 
 #[test]
 fn histories_reach_what_they_are_to_test() {
-    use proptest::strategy::ValueTree;
-    use proptest::test_runner::TestRunner;
+    use proptest::{strategy::ValueTree, test_runner::TestRunner};
 
     let mut runner = TestRunner::new(config());
     let mut seen: BTreeMap<&str, u32> = BTreeMap::new();

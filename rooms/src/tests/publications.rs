@@ -1,14 +1,16 @@
 use alloc::vec;
 
-use proto::media::{Codec, Encoding, Quality, Source};
-use proto::room::Reject;
-use proto::room::command::ParticipantAction;
-use proto::room::event::What;
-use proto::time::LogTime;
-use proto::unit::Bitrate;
+use proto::{
+    media::{Codec, Encoding, Quality, Source},
+    room::{Reject, command::ParticipantAction, event::What},
+    time::LogTime,
+    unit::Bitrate,
+};
 
-use super::make::{command, of};
-use super::story::check;
+use super::{
+    make::{command, of},
+    story::check,
+};
 
 #[test]
 fn the_same_publish_twice_makes_one_track() {

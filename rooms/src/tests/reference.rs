@@ -1,15 +1,18 @@
 //! What rooms should do, said in the simplest way: flat lists, no indexes, no events, everything computed on demand.
 
-use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
 
-use proto::grant::Permission;
-use proto::id::{Identity, ParticipantSid, RoomName, TrackSid};
-use proto::media::Source;
-use proto::room::command::{Action, ParticipantAction};
-use proto::room::model::{Audience, TrackAccess};
-use proto::room::{Command, Participant, RoomSettings};
-use proto::time::LogTime;
+use proto::{
+    grant::Permission,
+    id::{Identity, ParticipantSid, RoomName, TrackSid},
+    media::Source,
+    room::{
+        Command, Participant, RoomSettings,
+        command::{Action, ParticipantAction},
+        model::{Audience, TrackAccess},
+    },
+    time::LogTime,
+};
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reference {

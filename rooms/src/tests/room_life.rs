@@ -1,8 +1,9 @@
-use proto::room::RoomSettings;
-use proto::time::LogTime;
+use proto::{room::RoomSettings, time::LogTime};
 
-use super::make::{command, create};
-use super::story::check;
+use super::{
+    make::{command, create},
+    story::check,
+};
 use crate::Rooms;
 
 #[test]

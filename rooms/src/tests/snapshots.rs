@@ -1,12 +1,9 @@
-use alloc::vec;
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 
-use proto::media::Source;
-use proto::time::LogTime;
+use proto::{media::Source, time::LogTime};
 
 use super::make::{command, join, of, participant, publication, publish};
-use crate::invariant::Broken;
-use crate::{RestoreError, Rooms, SNAPSHOT_LAYOUT};
+use crate::{RestoreError, Rooms, SNAPSHOT_LAYOUT, invariant::Broken};
 
 fn some_rooms() -> Rooms {
     let mut rooms = Rooms::new();

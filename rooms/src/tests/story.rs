@@ -1,20 +1,26 @@
 //! A story: lines that say what is asked, each followed by `>` lines that say what happens.
 
-use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::String;
-use alloc::vec::Vec;
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet},
+    string::String,
+    vec::Vec,
+};
 use core::time::Duration;
 use std::format;
 
-use proto::grant::{ParticipantKind, Permission};
-use proto::id::Identity;
-use proto::media::Source;
-use proto::room::command::{Action, ParticipantAction};
-use proto::room::event::What;
-use proto::room::model::{Audience, TrackAccess};
-use proto::room::{LeaveReason, Participant, Reject, Room, RoomSettings};
-use proto::time::LogTime;
+use proto::{
+    grant::{ParticipantKind, Permission},
+    id::Identity,
+    media::Source,
+    room::{
+        LeaveReason, Participant, Reject, Room, RoomSettings,
+        command::{Action, ParticipantAction},
+        event::What,
+        model::{Audience, TrackAccess},
+    },
+    time::LogTime,
+};
 
 use super::make;
 use crate::Rooms;

@@ -8,10 +8,7 @@ use alloc::{
 };
 use core::time::Duration;
 
-use proto::id::TrackKey;
-use proto::media::Quality;
-use proto::time::Instant;
-use proto::unit::Bitrate;
+use proto::{id::TrackKey, media::Quality, time::Instant, unit::Bitrate};
 
 use crate::{
     allocate::Wish,

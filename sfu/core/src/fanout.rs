@@ -5,8 +5,10 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use proto::id::TrackKey;
-use proto::media::{MediaKind, Quality};
+use proto::{
+    id::TrackKey,
+    media::{MediaKind, Quality},
+};
 
 use crate::{
     BURST_MAX,

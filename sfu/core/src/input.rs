@@ -1,9 +1,11 @@
 //! What the shard tells the core.
 
-use proto::id::TrackKey;
-use proto::media::{Codec, Encoding, MediaKind, Quality, RtpTime, SeqNo, Source, ViewSettings};
-use proto::time::Instant;
-use proto::unit::Bitrate;
+use proto::{
+    id::TrackKey,
+    media::{Codec, Encoding, MediaKind, Quality, RtpTime, SeqNo, Source, ViewSettings},
+    time::Instant,
+    unit::Bitrate,
+};
 
 /// A subscriber, dense, chosen and reused by the shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,8 +2,7 @@
 
 use core::time::Duration;
 
-use proto::media::Quality;
-use proto::time::Instant;
+use proto::{media::Quality, time::Instant};
 
 use crate::{engine::Core, output::Output};
 

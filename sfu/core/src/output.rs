@@ -1,9 +1,11 @@
 //! What the core tells the shard.
 
-use proto::id::TrackKey;
-use proto::media::{Quality, RtpTime, SeqNo};
-use proto::time::Instant;
-use proto::unit::Bitrate;
+use proto::{
+    id::TrackKey,
+    media::{Quality, RtpTime, SeqNo},
+    time::Instant,
+    unit::Bitrate,
+};
 
 use crate::input::{LinkId, PictureId, SlotId, SubscriberId};
 

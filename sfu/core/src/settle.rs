@@ -2,8 +2,10 @@
 
 use core::time::Duration;
 
-use proto::media::{MediaKind, Quality, Source};
-use proto::unit::Bitrate;
+use proto::{
+    media::{MediaKind, Quality, Source},
+    unit::Bitrate,
+};
 
 use crate::{
     allocate::{self, CLIMB_AFTER, Grant, HEADROOM_PERCENT, Held, Rung, Rungs, Wish},

@@ -2,9 +2,7 @@
 
 use alloc::vec::Vec;
 
-use proto::media::ViewSettings;
-use proto::time::Instant;
-use proto::unit::Bitrate;
+use proto::{media::ViewSettings, time::Instant, unit::Bitrate};
 
 use crate::{allocate::Grant, rewrite::Rewriter, switcher::Switch};
 

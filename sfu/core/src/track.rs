@@ -5,10 +5,12 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
-use proto::id::TrackKey;
-use proto::media::{Encoding, MediaKind, Quality, Source};
-use proto::time::Instant;
-use proto::unit::Bitrate;
+use proto::{
+    id::TrackKey,
+    media::{Encoding, MediaKind, Quality, Source},
+    time::Instant,
+    unit::Bitrate,
+};
 
 use crate::{
     input::{self, LinkId, Packet, Picture, SenderClock},

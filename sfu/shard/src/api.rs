@@ -1,14 +1,15 @@
 //! What the node says to a shard and what it hears back. Both directions are bounded queues.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
-use proto::id::{PeerId, ShardId, TrackKey};
-use proto::media::{
-    Codec, ConnectionQuality, Delivery, Encoding, MediaKind, Mid, Quality, Source, ViewSettings,
+use proto::{
+    id::{PeerId, ShardId, TrackKey},
+    media::{
+        Codec, ConnectionQuality, Delivery, Encoding, MediaKind, Mid, Quality, Source, ViewSettings,
+    },
+    unit::Bitrate,
 };
-use proto::unit::Bitrate;
 
 /// Which of a peer's connections is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

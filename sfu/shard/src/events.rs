@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 
-use proto::id::ShardId;
-use proto::media::Delivery;
-use tokio::sync::mpsc::Sender;
-use tokio::sync::mpsc::error::TrySendError;
+use proto::{id::ShardId, media::Delivery};
+use tokio::sync::mpsc::{Sender, error::TrySendError};
 
-use crate::api::Event;
-use crate::counters::{Counters, Drop};
+use crate::{
+    api::Event,
+    counters::{Counters, Drop},
+};
 
 /// Events that wait for room in the node's queue at most.
 const BACKLOG_MAX: usize = 4096;

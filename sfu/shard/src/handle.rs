@@ -1,23 +1,29 @@
 //! Starting the media threads, and talking to them.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        mpsc::{SyncSender, TrySendError, sync_channel},
+    },
+    thread::JoinHandle,
+};
 
 use mio::{Poll, Waker};
 use proto::id::ShardId;
 use tokio::sync::mpsc;
 
-use crate::api::{Command, Event, ShardConfig};
-use crate::clock::Clock;
-use crate::counters::Counters;
-use crate::driver::{self, Seed};
-use crate::error::Error;
-use crate::link;
-use crate::peer::Shared;
-use crate::tcp::{self, Listener};
-use crate::udp::Udp;
+use crate::{
+    api::{Command, Event, ShardConfig},
+    clock::Clock,
+    counters::Counters,
+    driver::{self, Seed},
+    error::Error,
+    link,
+    peer::Shared,
+    tcp::{self, Listener},
+    udp::Udp,
+};
 
 /// Commands that wait for a shard at most. A larger queue hides overload, a smaller one refuses join bursts.
 pub const COMMANDS_MAX: usize = 4096;

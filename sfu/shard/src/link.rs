@@ -5,8 +5,10 @@
 use std::sync::Arc;
 
 use mio::Waker;
-use proto::id::{ShardId, TrackKey};
-use proto::media::Quality;
+use proto::{
+    id::{ShardId, TrackKey},
+    media::Quality,
+};
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::peer::Burst;

@@ -23,40 +23,29 @@ pub(crate) fn files(files: &[File]) -> Vec<String> {
 /// Files above the soft budget and below the hard one.
 pub(crate) fn long_files(files: &[File]) -> Vec<String> {
     let hard = longer_than(files, FILE_LINES_MAX);
-    longer_than(files, FILE_LINES_SOFT)
-        .into_iter()
-        .filter(|file| !hard.contains(file))
-        .collect()
+    longer_than(files, FILE_LINES_SOFT).into_iter().filter(|file| !hard.contains(file)).collect()
 }
 
 fn longer_than(files: &[File], max: usize) -> Vec<String> {
-    let sources = files
-        .iter()
-        .filter(|file| is_source(&file.path) && !is_test(&file.path));
+    let sources = files.iter().filter(|file| is_source(&file.path) && !is_test(&file.path));
     let lines = sources.map(|file| (file, lines(file.text.as_deref().unwrap_or_default())));
     let long = lines.filter(|(_, lines)| *lines > max);
-    long.map(|(file, lines)| format!("{} has {lines} lines without tests", file.path))
-        .collect()
+    long.map(|(file, lines)| format!("{} has {lines} lines without tests", file.path)).collect()
 }
 
 /// Lines up to the tests at the end of the file.
 fn lines(text: &str) -> usize {
-    text.lines()
-        .take_while(|line| *line != "#[cfg(test)]")
-        .count()
+    text.lines().take_while(|line| *line != "#[cfg(test)]").count()
 }
 
 /// Folders with too many source files.
 pub(crate) fn folders(files: &[File]) -> Vec<String> {
     let mut folders: BTreeMap<&str, usize> = BTreeMap::new();
     for file in files.iter().filter(|file| is_source(&file.path)) {
-        *folders
-            .entry(file.path.rsplit_once('/').map_or("", |(folder, _)| folder))
-            .or_default() += 1;
+        *folders.entry(file.path.rsplit_once('/').map_or("", |(folder, _)| folder)).or_default() +=
+            1;
     }
-    let full = folders
-        .into_iter()
-        .filter(|(_, count)| *count > FOLDER_FILES_MAX);
+    let full = folders.into_iter().filter(|(_, count)| *count > FOLDER_FILES_MAX);
     full.map(|(folder, count)| {
         format!("folder {folder} has {count} source files, more than {FOLDER_FILES_MAX}")
     })
@@ -66,10 +55,7 @@ pub(crate) fn folders(files: &[File]) -> Vec<String> {
 /// Structs with too many fields. Relies on the formatter: a field is a line one step deeper than the struct.
 pub(crate) fn structs(files: &[File]) -> Vec<String> {
     let mut broken = Vec::new();
-    for file in files
-        .iter()
-        .filter(|file| file.path.ends_with(".rs") && !is_test(&file.path))
-    {
+    for file in files.iter().filter(|file| file.path.ends_with(".rs") && !is_test(&file.path)) {
         let mut open: Option<(&str, String, usize)> = None;
         for line in file.text.as_deref().unwrap_or_default().lines() {
             let code = line.trim_start();
@@ -119,9 +105,7 @@ fn is_source(path: &str) -> bool {
 /// Tests, benchmarks and fuzz targets are read one at a time: their length is no burden.
 pub(crate) fn is_test(path: &str) -> bool {
     let parts: Vec<&str> = path.split('/').collect();
-    parts
-        .iter()
-        .any(|part| matches!(*part, "tests" | "benches" | "fuzz"))
+    parts.iter().any(|part| matches!(*part, "tests" | "benches" | "fuzz"))
         || path.ends_with("/tests.rs")
         || path.contains(".test.")
 }

@@ -7,9 +7,8 @@ use super::File;
 /// Rust files that are not reached from the targets' first files by `mod name;`.
 pub(crate) fn unreachable(files: &[File], roots: &BTreeSet<String>) -> Vec<String> {
     let rust = files.iter().filter(|file| file.path.ends_with(".rs"));
-    let texts: BTreeMap<&str, &str> = rust
-        .map(|file| (file.path.as_str(), file.text.as_deref().unwrap_or_default()))
-        .collect();
+    let texts: BTreeMap<&str, &str> =
+        rust.map(|file| (file.path.as_str(), file.text.as_deref().unwrap_or_default())).collect();
     let mut reached: BTreeSet<&str> = BTreeSet::new();
     let mut open: Vec<(&str, bool)> = roots
         .iter()
@@ -23,19 +22,13 @@ pub(crate) fn unreachable(files: &[File], roots: &BTreeSet<String>) -> Vec<Strin
         let folder = modules_folder(path, is_root);
         let named = texts.get(path).into_iter().flat_map(|text| modules(text));
         for name in named {
-            let candidates = [
-                format!("{folder}/{name}.rs"),
-                format!("{folder}/{name}/mod.rs"),
-            ];
-            let found = candidates
-                .iter()
-                .filter_map(|path| texts.get_key_value(path.as_str()));
+            let candidates = [format!("{folder}/{name}.rs"), format!("{folder}/{name}/mod.rs")];
+            let found = candidates.iter().filter_map(|path| texts.get_key_value(path.as_str()));
             open.extend(found.map(|(path, _)| (*path, false)));
         }
     }
     let dead = texts.keys().filter(|path| !reached.contains(*path));
-    dead.map(|path| format!("{path} is compiled by nothing: no module names it"))
-        .collect()
+    dead.map(|path| format!("{path} is compiled by nothing: no module names it")).collect()
 }
 
 /// The folder in which a file's modules live.

@@ -134,37 +134,22 @@ pub(crate) struct Graph {
 impl Graph {
     /// Reads the answer of `cargo metadata`.
     pub(crate) fn new(metadata: &Metadata, root: &Path) -> Self {
-        let mut graph = Self {
-            members: metadata.workspace_members.clone(),
-            ..Self::default()
-        };
+        let mut graph = Self { members: metadata.workspace_members.clone(), ..Self::default() };
         for package in &metadata.packages {
             let licence = package.license.clone().unwrap_or_default();
-            graph
-                .packages
-                .insert(package.id.clone(), (package.name.clone(), licence));
+            graph.packages.insert(package.id.clone(), (package.name.clone(), licence));
             if !graph.members.contains(&package.id) {
                 continue;
             }
-            let paths = package
-                .targets
-                .iter()
-                .map(|target| Path::new(&target.src_path));
+            let paths = package.targets.iter().map(|target| Path::new(&target.src_path));
             let inside = paths.filter_map(|path| path.strip_prefix(root).ok());
-            graph
-                .roots
-                .extend(inside.map(|path| path.to_string_lossy().into_owned()));
+            graph.roots.extend(inside.map(|path| path.to_string_lossy().into_owned()));
         }
         for node in &metadata.resolve.nodes {
             let normal = |dep: &&Dep| dep.dep_kinds.iter().any(|kind| kind.kind.is_none());
             let ids = node.deps.iter().map(|dep| dep.pkg.clone()).collect();
             graph.all.insert(node.id.clone(), ids);
-            let ids = node
-                .deps
-                .iter()
-                .filter(normal)
-                .map(|dep| dep.pkg.clone())
-                .collect();
+            let ids = node.deps.iter().filter(normal).map(|dep| dep.pkg.clone()).collect();
             graph.normal.insert(node.id.clone(), ids);
         }
         graph
@@ -185,17 +170,11 @@ pub(crate) fn unlisted(graph: &Graph, allowed: &[(&str, &[&str])]) -> Vec<String
     for id in &graph.members {
         let name = graph.name(id);
         let Some((_, allowed)) = allowed.iter().find(|(package, _)| *package == name) else {
-            broken.push(format!(
-                "package {name} is not in the table of allowed dependencies"
-            ));
+            broken.push(format!("package {name} is not in the table of allowed dependencies"));
             continue;
         };
-        let deps = graph
-            .all
-            .get(id)
-            .into_iter()
-            .flatten()
-            .filter(|dep| graph.members.contains(*dep));
+        let deps =
+            graph.all.get(id).into_iter().flatten().filter(|dep| graph.members.contains(*dep));
         for dep in deps.map(|dep| graph.name(dep)).filter(|dep| *dep != name) {
             if !allowed.contains(&dep) {
                 broken.push(format!("{name} may not depend on {dep}"));
@@ -219,10 +198,7 @@ pub(crate) fn impure(graph: &Graph, pure: &[&str], impure: &[&str]) -> Vec<Strin
                 }
             }
         }
-        for id in came_from
-            .keys()
-            .filter(|id| impure.contains(&graph.name(id)))
-        {
+        for id in came_from.keys().filter(|id| impure.contains(&graph.name(id))) {
             let mut way = vec![graph.name(id)];
             let mut at = *id;
             while let Some(from) = came_from.get(at) {
@@ -230,10 +206,7 @@ pub(crate) fn impure(graph: &Graph, pure: &[&str], impure: &[&str]) -> Vec<Strin
                 at = from;
             }
             way.reverse();
-            broken.push(format!(
-                "pure package reaches what it may not: {}",
-                way.join(" -> ")
-            ));
+            broken.push(format!("pure package reaches what it may not: {}", way.join(" -> ")));
         }
     }
     broken
@@ -241,10 +214,7 @@ pub(crate) fn impure(graph: &Graph, pure: &[&str], impure: &[&str]) -> Vec<Strin
 
 /// Packages from elsewhere whose licence is not on the list. `A OR B` needs one of them, `A AND B` both.
 pub(crate) fn unlicensed(graph: &Graph, accepted: &[String]) -> Vec<String> {
-    let outside = graph
-        .packages
-        .iter()
-        .filter(|(id, _)| !graph.members.contains(*id));
+    let outside = graph.packages.iter().filter(|(id, _)| !graph.members.contains(*id));
     let refused = outside.filter(|(_, (_, licence))| !is_accepted(licence, accepted));
     refused
         .map(|(_, (name, licence))| format!("licence of {name} is not accepted: {licence:?}"))
@@ -256,11 +226,7 @@ fn is_accepted(expression: &str, accepted: &[String]) -> bool {
     if let Some((head, rest)) = expression.rsplit_once('(')
         && let Some((inner, tail)) = rest.split_once(')')
     {
-        let inner = if is_accepted(inner, accepted) {
-            "yes"
-        } else {
-            "no"
-        };
+        let inner = if is_accepted(inner, accepted) { "yes" } else { "no" };
         return is_accepted(&format!("{head}{inner}{tail}"), accepted);
     }
     let term = |term: &str| term == "yes" || accepted.iter().any(|licence| licence == term);
@@ -282,8 +248,5 @@ pub(crate) fn strings_of(toml: &str, key: &str) -> Vec<String> {
     let begins = format!("{key} = [");
     let lines = toml.lines().skip_while(|line| *line != begins).skip(1);
     let inside = lines.take_while(|line| *line != "]");
-    inside
-        .filter_map(|line| line.split('"').nth(1))
-        .map(String::from)
-        .collect()
+    inside.filter_map(|line| line.split('"').nth(1)).map(String::from).collect()
 }

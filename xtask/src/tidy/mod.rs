@@ -39,10 +39,7 @@ pub(crate) fn tidy() -> Result<()> {
     let mut broken = Vec::new();
     broken.extend(edges::unlisted(&graph, edges::ALLOWED));
     broken.extend(edges::impure(&graph, edges::PURE, edges::IMPURE));
-    broken.extend(edges::unlicensed(
-        &graph,
-        &edges::strings_of(&deny, "allow"),
-    ));
+    broken.extend(edges::unlicensed(&graph, &edges::strings_of(&deny, "allow")));
     broken.extend(edges::banned(&graph, &edges::strings_of(&deny, "deny")));
     broken.extend(budget::files(&files));
     broken.extend(budget::folders(&files));
@@ -59,38 +56,23 @@ pub(crate) fn tidy() -> Result<()> {
     if !broken.is_empty() {
         bail!("{} rules broken", broken.len());
     }
-    say(&format!(
-        "tidy: {} files, {} packages",
-        files.len(),
-        graph.packages.len()
-    ));
+    say(&format!("tidy: {} files, {} packages", files.len(), graph.packages.len()));
     Ok(())
 }
 
 /// The generated table of errors must be what the code says.
 fn stale_errors(files: &[File], document: &str) -> Vec<String> {
-    let written = files
-        .iter()
-        .find(|file| file.path == errors::PATH)
-        .and_then(|f| f.text.as_deref());
+    let written =
+        files.iter().find(|file| file.path == errors::PATH).and_then(|f| f.text.as_deref());
     if written == Some(document) {
         return Vec::new();
     }
-    vec![format!(
-        "{} is not what proto says: run `cargo xtask errors`",
-        errors::PATH
-    )]
+    vec![format!("{} is not what proto says: run `cargo xtask errors`", errors::PATH)]
 }
 
 /// Every file that is or could be committed.
 fn files() -> Result<Vec<File>> {
-    let list = [
-        "ls-files",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-        "-z",
-    ];
+    let list = ["ls-files", "--cached", "--others", "--exclude-standard", "-z"];
     let list = output(&mut command("git", &list))?;
     let paths = list.split('\0').filter(|path| !path.is_empty());
     Ok(paths.filter_map(|path| read(root(), path)).collect())
@@ -99,20 +81,12 @@ fn files() -> Result<Vec<File>> {
 /// Reads a file; `None`: it was deleted.
 fn read(root: &Path, path: &str) -> Option<File> {
     let bytes = fs::read(root.join(path)).ok()?;
-    Some(File {
-        path: path.to_owned(),
-        text: String::from_utf8(bytes).ok(),
-    })
+    Some(File { path: path.to_owned(), text: String::from_utf8(bytes).ok() })
 }
 
 /// The packages and who depends on whom.
 fn graph() -> Result<edges::Graph> {
-    let metadata = [
-        "metadata",
-        "--format-version=1",
-        "--locked",
-        "--all-features",
-    ];
+    let metadata = ["metadata", "--format-version=1", "--locked", "--all-features"];
     let json = output(&mut cargo(&metadata))?;
     let metadata =
         serde_json::from_str(&json).context("cannot read the answer of cargo metadata")?;

@@ -9,10 +9,7 @@ use super::{
 };
 
 fn file(path: &str, text: &str) -> File {
-    File {
-        path: path.into(),
-        text: Some(text.into()),
-    }
+    File { path: path.into(), text: Some(text.into()) }
 }
 
 /// `a -> b c` per line; members are `proto`, `rooms`, `gateway` and `mystery`.
@@ -22,10 +19,7 @@ fn graph(edges: &[(&str, &[&str])]) -> Graph {
     for (from, to) in edges {
         let to: BTreeSet<String> = to.iter().map(|name| (*name).to_owned()).collect();
         for name in to.iter().map(String::as_str).chain([*from]) {
-            graph.packages.insert(
-                name.into(),
-                (name.into(), String::from("MIT OR Apache-2.0")),
-            );
+            graph.packages.insert(name.into(), (name.into(), String::from("MIT OR Apache-2.0")));
             if house.contains(&name) {
                 graph.members.insert(name.into());
             }
@@ -36,44 +30,28 @@ fn graph(edges: &[(&str, &[&str])]) -> Graph {
     graph
 }
 
-const TABLE: &[(&str, &[&str])] = &[
-    ("proto", &[]),
-    ("rooms", &["proto"]),
-    ("gateway", &["proto"]),
-];
+const TABLE: &[(&str, &[&str])] = &[("proto", &[]), ("rooms", &["proto"]), ("gateway", &["proto"])];
 
 #[test]
 fn an_edge_outside_the_table_is_told() {
     let kept = graph(&[("rooms", &["proto"]), ("gateway", &["proto", "axum"])]);
     assert_eq!(edges::unlisted(&kept, TABLE), Vec::<String>::new());
     let broken = graph(&[("gateway", &["proto", "rooms"])]);
-    assert_eq!(
-        edges::unlisted(&broken, TABLE),
-        ["gateway may not depend on rooms"]
-    );
+    assert_eq!(edges::unlisted(&broken, TABLE), ["gateway may not depend on rooms"]);
 }
 
 #[test]
 fn a_package_outside_the_table_is_told() {
     let broken = edges::unlisted(&graph(&[("mystery", &["proto"])]), TABLE);
-    assert_eq!(
-        broken,
-        ["package mystery is not in the table of allowed dependencies"]
-    );
+    assert_eq!(broken, ["package mystery is not in the table of allowed dependencies"]);
 }
 
 #[test]
 fn a_pure_package_that_reaches_a_runtime_is_told_with_the_way_there() {
     let kept = graph(&[("rooms", &["proto", "serde"]), ("gateway", &["tokio"])]);
-    assert_eq!(
-        edges::impure(&kept, &["rooms"], &["tokio"]),
-        Vec::<String>::new()
-    );
-    let broken = graph(&[
-        ("rooms", &["proto"]),
-        ("proto", &["bytes-util"]),
-        ("bytes-util", &["tokio"]),
-    ]);
+    assert_eq!(edges::impure(&kept, &["rooms"], &["tokio"]), Vec::<String>::new());
+    let broken =
+        graph(&[("rooms", &["proto"]), ("proto", &["bytes-util"]), ("bytes-util", &["tokio"])]);
     let told = edges::impure(&broken, &["rooms"], &["tokio"]);
     assert_eq!(
         told,
@@ -84,15 +62,9 @@ fn a_pure_package_that_reaches_a_runtime_is_told_with_the_way_there() {
 #[test]
 fn a_licence_that_is_not_accepted_is_told() {
     let mut graph = graph(&[("rooms", &["serde"])]);
-    let accepted = [
-        String::from("MIT"),
-        String::from("Apache-2.0"),
-        String::from("Unicode-3.0"),
-    ];
+    let accepted = [String::from("MIT"), String::from("Apache-2.0"), String::from("Unicode-3.0")];
     let mut check = |licence: &str| {
-        graph
-            .packages
-            .insert("serde".into(), ("serde".into(), licence.into()));
+        graph.packages.insert("serde".into(), ("serde".into(), licence.into()));
         edges::unlicensed(&graph, &accepted).is_empty()
     };
     assert!(check("MIT"));
@@ -106,10 +78,7 @@ fn a_licence_that_is_not_accepted_is_told() {
 #[test]
 fn a_refused_package_is_told() {
     let graph = graph(&[("gateway", &["openssl"])]);
-    assert_eq!(
-        edges::banned(&graph, &[String::from("ring")]),
-        Vec::<String>::new()
-    );
+    assert_eq!(edges::banned(&graph, &[String::from("ring")]), Vec::<String>::new());
     let told = edges::banned(&graph, &[String::from("openssl")]);
     assert_eq!(told, ["package openssl is refused in deny.toml"]);
 }
@@ -130,10 +99,7 @@ fn metadata_is_read_with_the_kinds_of_its_edges() {
         "workspace_members":["a"]}"#;
     let metadata = serde_json::from_str(json).expect("metadata");
     let graph = Graph::new(&metadata, std::path::Path::new("/house"));
-    assert_eq!(
-        graph.roots,
-        BTreeSet::from([String::from("rooms/src/lib.rs")])
-    );
+    assert_eq!(graph.roots, BTreeSet::from([String::from("rooms/src/lib.rs")]));
     assert_eq!(graph.all["a"].len(), 1);
     assert_eq!(graph.normal["a"].len(), 0);
 }
@@ -150,74 +116,45 @@ fn a_long_file_is_told_and_its_tests_do_not_count() {
         file("e.md", &long),
     ];
     assert_eq!(budget::files(&kept), Vec::<String>::new());
-    assert_eq!(
-        budget::long_files(&kept),
-        ["a.rs has 501 lines without tests"]
-    );
-    assert_eq!(
-        budget::files(&[file("a.rs", &long)]),
-        ["a.rs has 801 lines without tests"]
-    );
+    assert_eq!(budget::long_files(&kept), ["a.rs has 501 lines without tests"]);
+    assert_eq!(budget::files(&[file("a.rs", &long)]), ["a.rs has 801 lines without tests"]);
 }
 
 #[test]
 fn a_full_folder_is_told() {
-    let files = |count| {
-        (0..count)
-            .map(|n| file(&format!("a/{n}.rs"), ""))
-            .collect::<Vec<_>>()
-    };
+    let files = |count| (0..count).map(|n| file(&format!("a/{n}.rs"), "")).collect::<Vec<_>>();
     assert_eq!(budget::folders(&files(15)), Vec::<String>::new());
-    assert_eq!(
-        budget::folders(&files(16)),
-        ["folder a has 16 source files, more than 15"]
-    );
+    assert_eq!(budget::folders(&files(16)), ["folder a has 16 source files, more than 15"]);
 }
 
 #[test]
 fn a_struct_with_too_many_fields_is_told() {
     let house = |count: usize| {
-        let fields: String = (0..count)
-            .map(|n| format!("    /// Doc: text.\n    pub(crate) f{n}: u8,\n"))
-            .collect();
-        [file(
-            "a.rs",
-            &format!("/// A struct of: many.\npub struct Wide<T> {{\n{fields}}}\n"),
-        )]
+        let fields: String =
+            (0..count).map(|n| format!("    /// Doc: text.\n    pub(crate) f{n}: u8,\n")).collect();
+        [file("a.rs", &format!("/// A struct of: many.\npub struct Wide<T> {{\n{fields}}}\n"))]
     };
     assert_eq!(budget::structs(&house(15)), Vec::<String>::new());
-    assert_eq!(
-        budget::structs(&house(16)),
-        ["a.rs: struct Wide has 16 fields"]
-    );
+    assert_eq!(budget::structs(&house(16)), ["a.rs: struct Wide has 16 fields"]);
 }
 
 #[test]
 fn texts_that_break_a_rule_are_told_with_their_line() {
     let told = |path: &str, line: &str| text::check(&[file(path, line)]).len();
     assert_eq!(told("a.rs", "fn main() {}\n"), 0);
-    assert_eq!(
-        text::check(&[file("a.md", "x\ny \n")]),
-        ["a.md:2: trailing space"]
-    );
+    assert_eq!(text::check(&[file("a.md", "x\ny \n")]), ["a.md:2: trailing space"]);
     assert_eq!(told("a.md", "x"), 1);
     assert_eq!(told("a.rs", "// TODO: later\n"), 1);
     assert_eq!(told("a.rs", "let METHODOLOGY_TODOS = 1;\n"), 0);
     assert_eq!(told("a/tests/b.rs", "thread::sleep(second);\n"), 1);
     assert_eq!(told("tests/e2e/a.mjs", "setTimeout(done, 100)\n"), 1);
     assert_eq!(told("tests/harness/wait.mjs", "setTimeout(done, 100)\n"), 0);
-    assert_eq!(
-        told("web/package-lock.json", "\"resolved\": \"an address\"\n"),
-        1
-    );
+    assert_eq!(told("web/package-lock.json", "\"resolved\": \"an address\"\n"), 1);
 }
 
 #[test]
 fn a_file_that_no_module_names_is_told() {
-    let roots = BTreeSet::from([
-        String::from("a/src/lib.rs"),
-        String::from("a/tests/it/main.rs"),
-    ]);
+    let roots = BTreeSet::from([String::from("a/src/lib.rs"), String::from("a/tests/it/main.rs")]);
     let mut files = vec![
         file("a/src/lib.rs", "pub mod one;\nmod two;\n"),
         file("a/src/one.rs", "pub(crate) mod deep;\n"),

@@ -5,8 +5,7 @@
 
 use core::time::Duration;
 
-use proto::media::Quality;
-use proto::unit::Bitrate;
+use proto::{media::Quality, unit::Bitrate};
 
 /// Headroom for a step up, in percent of what would then be used. Less oscillates, more wastes.
 pub(crate) const HEADROOM_PERCENT: u64 = 112;

@@ -4,8 +4,7 @@
 
 use core::time::Duration;
 
-use proto::time::Instant;
-use proto::unit::Bitrate;
+use proto::{time::Instant, unit::Bitrate};
 
 const BUCKETS: usize = 8;
 const BUCKET_US: u64 = 125_000;

@@ -7,8 +7,10 @@ mod picture;
 
 use core::time::Duration;
 
-use proto::media::{MediaKind, Quality, RtpTime, SeqNo};
-use proto::time::Instant;
+use proto::{
+    media::{MediaKind, Quality, RtpTime, SeqNo},
+    time::Instant,
+};
 
 use crate::{
     input::{Packet, Picture, PictureId, SenderClock, Vp8},

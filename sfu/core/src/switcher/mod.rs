@@ -4,8 +4,7 @@
 
 use core::time::Duration;
 
-use proto::media::Quality;
-use proto::time::Instant;
+use proto::{media::Quality, time::Instant};
 
 /// Gives up waiting for a key frame of the other encoding after this long: a way up is abandoned, a way down stops the too
 /// large encoding. Longer keeps a congested viewer congested, shorter gives up on publishers that are merely far away.

@@ -1,5 +1,6 @@
-use super::*;
 use Quality::{High, Low, Medium};
+
+use super::*;
 
 const T: Instant = Instant(5_000_000);
 

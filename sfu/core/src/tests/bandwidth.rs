@@ -1,7 +1,8 @@
 use alloc::vec;
 
-use super::*;
 use Quality::{High, Low};
+
+use super::*;
 
 fn states(outputs: &[Output]) -> Vec<(u32, bool)> {
     let state = |output: &Output| match output {

@@ -1,9 +1,9 @@
 use alloc::vec;
 
+use Quality::{High, Low, Medium};
 use proto::time::Instant;
 
 use super::*;
-use Quality::{High, Low, Medium};
 
 fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)

@@ -1,17 +1,21 @@
 //! The client: one publisher and many subscribers, each a full connection with a socket of its own.
 
-use std::io::IoSliceMut;
-use std::net::SocketAddr;
-use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant};
+use std::{
+    io::IoSliceMut,
+    net::SocketAddr,
+    sync::mpsc::Receiver,
+    time::{Duration, Instant},
+};
 
 use mio::{Events, Interest, Poll, Token};
 use quinn_udp::{RecvMeta, UdpSocketState};
-use str0m::change::{SdpAnswer, SdpPendingOffer};
-use str0m::media::{Direction, MediaKind, Mid, Pt};
-use str0m::net::{Protocol, Receive};
-use str0m::rtp::{Extension, ExtensionMap, RtpWrite};
-use str0m::{Candidate, Event, Input, Output, Rtc};
+use str0m::{
+    Candidate, Event, Input, Output, Rtc,
+    change::{SdpAnswer, SdpPendingOffer},
+    media::{Direction, MediaKind, Mid, Pt},
+    net::{Protocol, Receive},
+    rtp::{Extension, ExtensionMap, RtpWrite},
+};
 
 use super::{FRAME_PACKETS, FRAMES_PER_SECOND, PAYLOAD_BYTES, lines, now, pack, say, unpack};
 

@@ -7,9 +7,11 @@ mod net;
 mod run;
 mod serve;
 
-use std::io::{BufRead as _, Write as _};
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::time::Instant;
+use std::{
+    io::{BufRead as _, Write as _},
+    sync::mpsc::{Receiver, sync_channel},
+    time::Instant,
+};
 
 /// Bytes of RTP payload, so that a datagram has about 1200.
 pub(crate) const PAYLOAD_BYTES: usize = 1150;

@@ -1,14 +1,18 @@
 //! A plain loop around the library, as its examples show it: one packet in, one call, one packet out.
 
-use std::net::{SocketAddr, UdpSocket};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
-use std::time::{Duration, Instant};
+use std::{
+    net::{SocketAddr, UdpSocket},
+    sync::mpsc::{Receiver, SyncSender, TryRecvError},
+    time::{Duration, Instant},
+};
 
-use str0m::change::SdpOffer;
-use str0m::media::{Mid, Pt};
-use str0m::net::{Protocol, Receive};
-use str0m::rtp::{RtpPacket, RtpWrite};
-use str0m::{Candidate, Event, Input, Output, Rtc};
+use str0m::{
+    Candidate, Event, Input, Output, Rtc,
+    change::SdpOffer,
+    media::{Mid, Pt},
+    net::{Protocol, Receive},
+    rtp::{RtpPacket, RtpWrite},
+};
 
 use super::{client, now};
 

@@ -1,12 +1,13 @@
 //! Runs server and client against each other for each row, and prints the table.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::time::Duration;
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::mpsc::{Receiver, sync_channel},
+    time::Duration,
+};
 
-use super::net::Net;
-use super::{now, say};
+use super::{net::Net, now, say};
 
 const HELP: &str =
     "options: --subscribers 1,10,100,500  --bwe on|off|both  --engine shard|naive|both

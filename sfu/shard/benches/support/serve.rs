@@ -1,18 +1,29 @@
 //! The server: the shard, or the plain loop, and the figures of either.
 
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    time::Duration,
+};
 
-use proto::id::{PeerId, ShardId, TrackKey};
-use proto::media::{Codec, MediaKind, Mid, Source};
-use proto::unit::Bitrate;
-use sfu_shard::api::{Command, Event, Msid, PeerConfig, PeerMode, ShardConfig, TrackSpec};
-use sfu_shard::counters::{Counter, Drop, LATENCY_BOUNDS_US};
-use sfu_shard::{Events, ShardHandle};
+use proto::{
+    id::{PeerId, ShardId, TrackKey},
+    media::{Codec, MediaKind, Mid, Source},
+    unit::Bitrate,
+};
+use sfu_shard::{
+    Events, ShardHandle,
+    api::{Command, Event, Msid, PeerConfig, PeerMode, ShardConfig, TrackSpec},
+    counters::{Counter, Drop, LATENCY_BOUNDS_US},
+};
 
-use super::naive::{self, Ask};
-use super::{Allocations, lines, pack, say, thread_cpu, unpack};
+use super::{
+    Allocations, lines,
+    naive::{self, Ask},
+    pack, say, thread_cpu, unpack,
+};
 
 /// Figures at one moment, or of the time between two.
 #[derive(Clone, Default)]

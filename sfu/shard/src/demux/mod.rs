@@ -3,9 +3,11 @@
 //! An address is learned only from a STUN request that carried the connection's password, and is not taken from a
 //! connection that is still heard on it: nobody can divert a stranger's packets.
 
-use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::{
+    collections::{HashMap, VecDeque},
+    net::SocketAddr,
+    time::Duration,
+};
 
 use proto::time::Instant;
 

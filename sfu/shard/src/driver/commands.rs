@@ -1,18 +1,24 @@
 //! What the node asks.
 
-use proto::id::{PeerId, TrackKey};
-use proto::media::{Delivery, Mid, Quality, ViewSettings};
+use proto::{
+    id::{PeerId, TrackKey},
+    media::{Delivery, Mid, Quality, ViewSettings},
+};
 use sfu_core::input::{Input, SubscriberId};
 
-use super::ingest::link_id;
-use super::state::{Origin, Shard, Track};
-use crate::api::{Command, Event, Msid, Pc, PeerConfig, PeerMode, TrackSpec};
-use crate::counters::Drop;
-use crate::error::Error;
-use crate::link::Message;
-use crate::peer::{
-    Binding, Connection, Meter, PUBLICATIONS_MAX, Payload, Peer, Place, SUBSCRIPTIONS_MAX,
-    Subscription,
+use super::{
+    ingest::link_id,
+    state::{Origin, Shard, Track},
+};
+use crate::{
+    api::{Command, Event, Msid, Pc, PeerConfig, PeerMode, TrackSpec},
+    counters::Drop,
+    error::Error,
+    link::Message,
+    peer::{
+        Binding, Connection, Meter, PUBLICATIONS_MAX, Payload, Peer, Place, SUBSCRIPTIONS_MAX,
+        Subscription,
+    },
 };
 
 /// Peers of one shard at most; memory, not processor time, is what they cost when idle.

@@ -4,14 +4,18 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use proto::time::Instant;
-use sfu_core::input::{Input, SlotId};
-use sfu_core::output::{Forward, Output};
+use sfu_core::{
+    input::{Input, SlotId},
+    output::{Forward, Output},
+};
 
 use super::state::{Origin, Shard};
-use crate::api::{Event, SpeakerChange};
-use crate::counters::Drop;
-use crate::error::Error;
-use crate::link::Message;
+use crate::{
+    api::{Event, SpeakerChange},
+    counters::Drop,
+    error::Error,
+    link::Message,
+};
 
 /// What was written to one subscriber and not sent yet.
 #[derive(Clone, Copy, Debug)]

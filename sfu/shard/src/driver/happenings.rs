@@ -6,9 +6,11 @@ use proto::unit::Bitrate;
 use sfu_core::input::{Input, SubscriberId};
 
 use super::state::Shard;
-use crate::api::Event;
-use crate::error::Error;
-use crate::peer::{Happening, Place};
+use crate::{
+    api::Event,
+    error::Error,
+    peer::{Happening, Place},
+};
 
 /// The estimator is not believed below its start rate for this long: it dives on the first reports, before it has seen
 /// enough packets, and would pause pictures just when a viewer waits for the first.

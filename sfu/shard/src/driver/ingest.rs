@@ -3,14 +3,16 @@
 use std::net::{IpAddr, SocketAddr};
 
 use mio::Poll;
-use sfu_core::BURST_MAX;
-use sfu_core::input::{Input, LinkId};
+use sfu_core::{
+    BURST_MAX,
+    input::{Input, LinkId},
+};
 
-use super::state::{Origin, Shard};
-use super::{BATCHES_MAX, Inbox, TCP_FIRST, UDP};
-use crate::counters::Drop;
-use crate::link::Message;
-use crate::{stun, ufrag};
+use super::{
+    BATCHES_MAX, Inbox, TCP_FIRST, UDP,
+    state::{Origin, Shard},
+};
+use crate::{counters::Drop, link::Message, stun, ufrag};
 
 /// Messages taken from one link in one turn.
 const LINK_MESSAGES_MAX: usize = 256;

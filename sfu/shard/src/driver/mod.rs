@@ -10,25 +10,30 @@ mod settle;
 mod state;
 mod sweep;
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError};
-use std::time::Duration;
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        mpsc::{Receiver, TryRecvError},
+    },
+    time::Duration,
+};
 
 use mio::{Interest, Poll, Token};
 use proto::id::ShardId;
+pub(crate) use state::Shard;
 use tokio::sync::mpsc::Sender;
 
-use crate::api::{Command, Event, ShardConfig};
-use crate::clock::Clock;
-use crate::counters::Counters;
-use crate::error::Error;
-use crate::link::Link;
-use crate::peer::Shared;
-use crate::tcp::Handed;
-use crate::udp::Udp;
-
-pub(crate) use state::Shard;
+use crate::{
+    api::{Command, Event, ShardConfig},
+    clock::Clock,
+    counters::Counters,
+    error::Error,
+    link::Link,
+    peer::Shared,
+    tcp::Handed,
+    udp::Udp,
+};
 
 /// The poller's token of the UDP socket.
 pub(crate) const UDP: Token = Token(0);

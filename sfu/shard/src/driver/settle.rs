@@ -1,14 +1,15 @@
 //! Descriptions and subscriptions brought together: who gets which section, who has to be offered or asked for an offer,
 //! and which subscriptions can flow.
 
-use proto::id::PeerId;
-use proto::media::MediaKind;
+use proto::{id::PeerId, media::MediaKind};
 use sfu_core::input::{Input, SlotId, SubscriberId};
 
 use super::state::{Shard, Slot};
-use crate::api::Event;
-use crate::error::Error;
-use crate::peer::{Occupant, Place, Subscription};
+use crate::{
+    api::Event,
+    error::Error,
+    peer::{Occupant, Place, Subscription},
+};
 
 impl Shard {
     /// Brings every peer up to date whose subscriptions or connections changed.

@@ -1,30 +1,36 @@
 //! What a media thread owns.
 
-use std::collections::HashMap;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
 use mio::Poll;
-use proto::id::{PeerId, ShardId, TrackKey};
-use proto::media::Quality;
-use proto::time::Instant;
+use proto::{
+    id::{PeerId, ShardId, TrackKey},
+    media::Quality,
+    time::Instant,
+};
 use sfu_core::input::{Input, SlotId};
 use slab::Slab;
 
 use super::{Inbox, Seed, TCP_FIRST};
-use crate::api::{Event, SpeakerChange, TrackSpec};
-use crate::clock::{Clock, Now};
-use crate::counters::Counters;
-use crate::demux::Demux;
-use crate::error::Error;
-use crate::events::Outlet;
-use crate::link::Link;
-use crate::peer::{Burst, Connection, Happening, Peer, Seat, Sink};
-use crate::tcp::Streams;
-use crate::timers::Timers;
-use crate::udp::{Batch, Outbox, Udp};
+use crate::{
+    api::{Event, SpeakerChange, TrackSpec},
+    clock::{Clock, Now},
+    counters::Counters,
+    demux::Demux,
+    error::Error,
+    events::Outlet,
+    link::Link,
+    peer::{Burst, Connection, Happening, Peer, Seat, Sink},
+    tcp::Streams,
+    timers::Timers,
+    udp::{Batch, Outbox, Udp},
+};
 
 /// A media thread's whole state.
 pub(crate) struct Shard {

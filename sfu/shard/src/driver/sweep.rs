@@ -6,8 +6,7 @@ use proto::time::Instant;
 use sfu_core::input::Input;
 
 use super::state::Shard;
-use crate::api::Event;
-use crate::error::Error;
+use crate::{api::Event, error::Error};
 
 /// How often peers are looked over and figures are written.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);

@@ -1,20 +1,19 @@
 //! How a connection is set up: codecs, extensions, credentials, candidates.
 
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use proto::id::ShardId;
-use proto::media::Codec;
-use proto::unit::Bitrate;
-use str0m::config::DtlsCert;
-use str0m::crypto::CryptoProvider;
-use str0m::net::TcpType;
-use str0m::{Candidate, IceCreds, Rtc};
+use proto::{id::ShardId, media::Codec, unit::Bitrate};
+use str0m::{Candidate, IceCreds, Rtc, config::DtlsCert, crypto::CryptoProvider, net::TcpType};
 
 use super::extension;
-use crate::sdp::Credentials;
-use crate::ufrag::{self, Ufrag};
+use crate::{
+    sdp::Credentials,
+    ufrag::{self, Ufrag},
+};
 
 /// How often the library reports statistics of a connection.
 const STATS_EVERY: Duration = Duration::from_secs(2);

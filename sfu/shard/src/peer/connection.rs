@@ -1,32 +1,42 @@
 //! One connection of a peer: the library's object, and everything the shard knows of it.
 //! Hot path: receiving, writing and draining. After every mutation the object is drained.
 
-use std::net::SocketAddr;
-use std::time::{Duration, Instant as StdInstant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant as StdInstant},
+};
 
 use bytes::Bytes;
-use proto::id::TrackKey;
-use proto::media::{Codec, Delivery, MediaKind, Quality};
-use proto::time::Instant;
-use proto::unit::Bitrate;
+use proto::{
+    id::TrackKey,
+    media::{Codec, Delivery, MediaKind, Quality},
+    time::Instant,
+    unit::Bitrate,
+};
 use sfu_core::output::Forward;
-use str0m::bwe::BweKind;
-use str0m::net::{Protocol, Receive};
-use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc};
+use str0m::{
+    Candidate, Event, IceConnectionState, Input, Output, Rtc,
+    bwe::BweKind,
+    net::{Protocol, Receive},
+};
 
-use super::config::Seat;
-use super::data::{Channels, Payload};
-use super::downlink::{Downlink, Occupant};
-use super::health::{Health, Statistics};
-use super::negotiation::Negotiation;
-use super::uplink::{Binding, Burst, BurstPacket, Unplaced, Uplink};
-use crate::api::{Pc, PeerConfig};
-use crate::clock::{Clock, Now};
-use crate::counters::{Counters, Drop};
-use crate::error::Error;
-use crate::sdp::Credentials;
-use crate::stun;
-use crate::udp::Outbox;
+use super::{
+    config::Seat,
+    data::{Channels, Payload},
+    downlink::{Downlink, Occupant},
+    health::{Health, Statistics},
+    negotiation::Negotiation,
+    uplink::{Binding, Burst, BurstPacket, Unplaced, Uplink},
+};
+use crate::{
+    api::{Pc, PeerConfig},
+    clock::{Clock, Now},
+    counters::{Counters, Drop},
+    error::Error,
+    sdp::Credentials,
+    stun,
+    udp::Outbox,
+};
 
 /// Deadlines this near are served at once. The library's pacer lets one packet go for each: without this, runs would fall
 /// apart and each packet would cost a wake-up. Larger saves more and sends burstier.

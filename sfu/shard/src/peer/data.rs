@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use proto::media::Delivery;
-use str0m::Rtc;
-use str0m::channel::{ChannelConfig, ChannelId, Reliability};
+use str0m::{
+    Rtc,
+    channel::{ChannelConfig, ChannelId, Reliability},
+};
 
 use crate::counters::{Counters, Drop};
 

@@ -3,19 +3,25 @@
 
 use std::time::{Duration, Instant};
 
-use proto::id::TrackKey;
-use proto::media::{Codec, MediaKind, Mid};
-use sfu_core::input::PictureId;
-use sfu_core::output::{Forward, Rewrite};
-use str0m::Rtc;
-use str0m::media::Pt;
-use str0m::rtp::{RtpWrite, Ssrc, Vp8Descriptor, Vp8Patch};
+use proto::{
+    id::TrackKey,
+    media::{Codec, MediaKind, Mid},
+};
+use sfu_core::{
+    input::PictureId,
+    output::{Forward, Rewrite},
+};
+use str0m::{
+    Rtc,
+    media::Pt,
+    rtp::{RtpWrite, Ssrc, Vp8Descriptor, Vp8Patch},
+};
 
-use super::timeline::Timeline;
-use super::uplink::{BurstPacket, codec_of};
-use crate::api::Msid;
-use crate::counters::Drop;
-use crate::{packet, sdp};
+use super::{
+    timeline::Timeline,
+    uplink::{BurstPacket, codec_of},
+};
+use crate::{api::Msid, counters::Drop, packet, sdp};
 
 /// Sections a shard's own offers may have at most; a client that watches more gets the rest when others end.
 const SECTIONS_MAX: usize = 512;

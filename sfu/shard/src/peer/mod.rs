@@ -11,20 +11,21 @@ mod negotiation;
 mod timeline;
 mod uplink;
 
-use proto::id::{PeerId, TrackKey};
-use proto::media::{MediaKind, ViewSettings};
-use proto::time::Instant;
-use proto::unit::Bitrate;
-use sfu_core::input::SlotId;
-
-use crate::api::{Msid, PeerConfig, PeerMode};
-
 pub(crate) use config::{Seat, Shared};
 pub(crate) use connection::{Connection, Happening, Sink};
 pub(crate) use data::Payload;
 pub(crate) use downlink::Occupant;
 pub(crate) use health::Meter;
+use proto::{
+    id::{PeerId, TrackKey},
+    media::{MediaKind, ViewSettings},
+    time::Instant,
+    unit::Bitrate,
+};
+use sfu_core::input::SlotId;
 pub(crate) use uplink::{Binding, Burst};
+
+use crate::api::{Msid, PeerConfig, PeerMode};
 
 /// Tracks one peer may receive at most.
 pub(crate) const SUBSCRIPTIONS_MAX: usize = 512;

@@ -1,18 +1,26 @@
 //! Offers and answers of one connection.
 
-use proto::id::TrackKey;
-use proto::media::{MediaKind, Mid};
-use proto::time::Instant;
-use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
-use str0m::media::Direction;
+use proto::{
+    id::TrackKey,
+    media::{MediaKind, Mid},
+    time::Instant,
+};
+use str0m::{
+    change::{SdpAnswer, SdpOffer, SdpPendingOffer},
+    media::Direction,
+};
 
-use super::config::{Seat, ice};
-use super::connection::{Connection, Held, Sink};
-use super::data;
-use super::downlink::Occupant;
-use crate::api::Section;
-use crate::error::Error;
-use crate::sdp::{self, Credentials, Edit, Outbound};
+use super::{
+    config::{Seat, ice},
+    connection::{Connection, Held, Sink},
+    data,
+    downlink::Occupant,
+};
+use crate::{
+    api::Section,
+    error::Error,
+    sdp::{self, Credentials, Edit, Outbound},
+};
 
 /// A description of the shard and what its sections carry.
 pub(crate) struct Described {

@@ -3,17 +3,20 @@
 
 use std::sync::Arc;
 
-use proto::id::TrackKey;
-use proto::media::{Codec, Mid, Quality, RtpTime, SeqNo};
-use proto::time::Instant;
+use proto::{
+    id::TrackKey,
+    media::{Codec, Mid, Quality, RtpTime, SeqNo},
+    time::Instant,
+};
 use sfu_core::input::{Packet, Picture, SenderClock};
-use str0m::Rtc;
-use str0m::media::{ExtensionValues, KeyframeRequestKind, Rid, Rids};
-use str0m::rtp::{RtpPacket, Ssrc, Vp8Descriptor};
+use str0m::{
+    Rtc,
+    media::{ExtensionValues, KeyframeRequestKind, Rid, Rids},
+    rtp::{RtpPacket, Ssrc, Vp8Descriptor},
+};
 
 use super::extension;
-use crate::packet;
-use crate::sdp;
+use crate::{packet, sdp};
 
 /// SSRCs of one connection that are remembered at most; a client that changes them more often is looked up again.
 const ROUTES_MAX: usize = 256;

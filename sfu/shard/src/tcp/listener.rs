@@ -1,19 +1,21 @@
 //! The thread that accepts ICE-TCP connections for all shards.
 
-use std::io::{ErrorKind, Read as _};
-use std::net::SocketAddr;
-use std::sync::Weak;
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::{
+    io::{ErrorKind, Read as _},
+    net::SocketAddr,
+    sync::Weak,
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
 
-use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token};
+use mio::{
+    Events, Interest, Poll, Token,
+    net::{TcpListener, TcpStream},
+};
 use slab::Slab;
 
 use super::{Door, Handed};
-use crate::clock::Clock;
-use crate::error::Error;
-use crate::{framing, stun, ufrag};
+use crate::{clock::Clock, error::Error, framing, stun, ufrag};
 
 /// Connections that have not said yet whom they are for, at most; more are closed at once.
 const HALF_OPEN_MAX: usize = 512;

@@ -4,13 +4,16 @@
 mod listener;
 mod streams;
 
-use std::net::TcpStream;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-
-use mio::Waker;
+use std::{
+    net::TcpStream,
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
+};
 
 pub(crate) use listener::Listener;
+use mio::Waker;
 pub(crate) use streams::Streams;
 
 /// Connections that wait to be taken over by a shard at most.

@@ -1,16 +1,19 @@
 //! The shard's end of ICE-TCP connections: frames in, frames out, all bounded.
 
-use std::collections::HashMap;
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::SocketAddr;
+use std::{
+    collections::HashMap,
+    io::{ErrorKind, Read as _, Write as _},
+    net::SocketAddr,
+};
 
-use mio::net::TcpStream;
-use mio::{Interest, Registry, Token};
+use mio::{Interest, Registry, Token, net::TcpStream};
 use slab::Slab;
 
 use super::Handed;
-use crate::counters::{Counters, Drop};
-use crate::framing;
+use crate::{
+    counters::{Counters, Drop},
+    framing,
+};
 
 /// Connections of one shard at most.
 const STREAMS_MAX: usize = 4096;

@@ -1,8 +1,6 @@
 //! The deadlines of connections: only those that are due are touched.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::time::Instant;
+use std::{cmp::Reverse, collections::BinaryHeap, time::Instant};
 
 /// A heap with at most one live entry for each connection; entries that were overtaken are skipped.
 #[derive(Debug, Default)]

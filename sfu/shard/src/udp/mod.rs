@@ -1,8 +1,10 @@
 //! The shard's UDP socket: batches in by GRO and `recvmmsg`, runs out by GSO.
 //! Hot path: buffers are reused, nothing is allocated per packet.
 
-use std::io::{self, ErrorKind, IoSliceMut};
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    io::{self, ErrorKind, IoSliceMut},
+    net::{IpAddr, SocketAddr},
+};
 
 use mio::net::UdpSocket;
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};

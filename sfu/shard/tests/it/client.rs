@@ -1,16 +1,20 @@
 //! A client: connections, sections, made-up pictures and sound, and a record of what arrives.
 
-use std::collections::HashMap;
-use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    io::{ErrorKind, Read, Write},
+    net::{SocketAddr, TcpStream, UdpSocket},
+    time::{Duration, Instant},
+};
 
-use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
-use str0m::channel::{ChannelConfig, ChannelId, Reliability};
-use str0m::media::{Direction, MediaKind, Mid, Pt, Rid, Simulcast, SimulcastLayer};
-use str0m::net::{Protocol, Receive, TcpType};
-use str0m::rtp::{Extension, ExtensionMap, ExtensionValues, RtpWrite, Vp8Descriptor};
-use str0m::{Candidate, Event, Input, Output, Rtc};
+use str0m::{
+    Candidate, Event, Input, Output, Rtc,
+    change::{SdpAnswer, SdpOffer, SdpPendingOffer},
+    channel::{ChannelConfig, ChannelId, Reliability},
+    media::{Direction, MediaKind, Mid, Pt, Rid, Simulcast, SimulcastLayer},
+    net::{Protocol, Receive, TcpType},
+    rtp::{Extension, ExtensionMap, ExtensionValues, RtpWrite, Vp8Descriptor},
+};
 
 #[expect(clippy::disallowed_methods, reason = "the tests' only clock")]
 pub(crate) fn now() -> Instant {

@@ -3,8 +3,7 @@
 use bytes::Bytes;
 use proto::media::Delivery;
 use sfu_shard::api::{Command, Event, PeerMode};
-use str0m::media::Direction::RecvOnly;
-use str0m::media::MediaKind::Audio;
+use str0m::media::{Direction::RecvOnly, MediaKind::Audio};
 
 use crate::world::World;
 

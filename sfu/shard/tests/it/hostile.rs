@@ -2,10 +2,14 @@
 
 use std::net::UdpSocket;
 
-use sfu_shard::api::{Command, Event, PeerMode};
-use sfu_shard::counters::Drop;
-use str0m::media::Direction::{RecvOnly, SendOnly};
-use str0m::media::MediaKind::Video;
+use sfu_shard::{
+    api::{Command, Event, PeerMode},
+    counters::Drop,
+};
+use str0m::media::{
+    Direction::{RecvOnly, SendOnly},
+    MediaKind::Video,
+};
 
 use crate::world::World;
 

@@ -2,11 +2,12 @@
 
 use proto::media::Quality;
 use sfu_shard::api::{Event, PeerMode};
-use str0m::media::Direction::{RecvOnly, SendOnly};
-use str0m::media::MediaKind::{Audio, Video};
+use str0m::media::{
+    Direction::{RecvOnly, SendOnly},
+    MediaKind::{Audio, Video},
+};
 
-use crate::client::Arrived;
-use crate::world::World;
+use crate::{client::Arrived, world::World};
 
 const QHF: &[&str] = &["q", "h", "f"];
 

@@ -1,11 +1,12 @@
 //! How clients connect: one connection or two, restarts, TCP.
 
 use sfu_shard::api::{Command, Event, Pc as Which, PeerMode};
-use str0m::media::Direction::{RecvOnly, SendOnly};
-use str0m::media::MediaKind::{Audio, Video};
+use str0m::media::{
+    Direction::{RecvOnly, SendOnly},
+    MediaKind::{Audio, Video},
+};
 
-use crate::client::Pc;
-use crate::world::World;
+use crate::{client::Pc, world::World};
 
 #[test]
 fn a_dual_client_is_offered_what_it_subscribes_to() {

@@ -1,15 +1,21 @@
 //! Shards, clients and the signalling between them, driven until a condition holds.
 
-use std::collections::{HashMap, HashSet};
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{
+    collections::{HashMap, HashSet},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 
-use proto::id::{PeerId, ShardId, TrackKey};
-use proto::media::{Codec, Encoding, MediaKind, Mid, Quality, Source as From, ViewSettings};
-use proto::unit::Bitrate;
-use sfu_shard::Shards;
-use sfu_shard::api::{Command, Event, Msid, PeerConfig, PeerMode, ShardConfig, TrackSpec};
+use proto::{
+    id::{PeerId, ShardId, TrackKey},
+    media::{Codec, Encoding, MediaKind, Mid, Quality, Source as From, ViewSettings},
+    unit::Bitrate,
+};
+use sfu_shard::{
+    Shards,
+    api::{Command, Event, Msid, PeerConfig, PeerMode, ShardConfig, TrackSpec},
+};
 use str0m::media::Direction;
 
 use crate::client::{Pc, Source, now};

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use proto::media::ConnectionQuality;
-use proto::time::Instant;
-use str0m::Event;
-use str0m::media::{Mid, Rid};
+use proto::{media::ConnectionQuality, time::Instant};
+use str0m::{
+    Event,
+    media::{Mid, Rid},
+};
 
 use crate::counters::Feedback;
 

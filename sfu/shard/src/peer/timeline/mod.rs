@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use proto::media::{RtpTime, SeqNo};
-use proto::time::Instant;
+use proto::{
+    media::{RtpTime, SeqNo},
+    time::Instant,
+};
 use sfu_core::input::SlotId;
 
 /// Numbers of one outgoing stream.
