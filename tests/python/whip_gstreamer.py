@@ -1,6 +1,13 @@
-"""Sends a test picture and a tone by WHIP with GStreamer's webrtcbin. Arguments: URL, bearer token."""
+"""Sends a test picture and a tone by WHIP with GStreamer's webrtcbin. Arguments: URL, bearer token.
 
+GStreamer 1.22 makes RSA certificates, which the node's DTLS does not take: CERTIFICATE holds an ECDSA one in PEM.
+"""
+
+import hashlib
 import json
+import os
+import re
+import ssl
 import sys
 import threading
 import urllib.error
@@ -28,11 +35,17 @@ class Sender:
     def __init__(self, url, token):
         self.url, self.token, self.resource = url, token, None
         self.pipeline = Gst.parse_launch(PIPELINE)
+        self.pipeline.connect("deep-element-added", self.added)
         self.peer = self.pipeline.get_by_name("peer")
         self.peer.connect("on-negotiation-needed", self.negotiate)
         self.peer.connect("notify::ice-gathering-state", self.gathered)
         self.peer.connect("notify::connection-state", self.connected)
         self.sent = False
+
+    def added(self, _, __, element):
+        factory = element.get_factory()
+        if factory and factory.get_name() == "dtlssrtpdec":
+            element.set_property("pem", os.environ["CERTIFICATE"])
 
     def start(self):
         self.pipeline.set_state(Gst.State.PLAYING)
@@ -42,7 +55,10 @@ class Sender:
 
     def offered(self, promise, _):
         promise.wait()
-        offer = promise.get_reply().get_value("offer")
+        # The reply owns the offer and must outlive its use; the offer owns its text only once that was read.
+        reply = promise.get_reply()
+        offer = reply.get_value("offer")
+        offer.sdp.as_text()
         self.peer.emit("set-local-description", offer, Gst.Promise.new())
 
     def gathered(self, peer, _):
@@ -50,6 +66,8 @@ class Sender:
             return
         self.sent = True
         offer = peer.get_property("local-description").sdp.as_text()
+        # webrtcbin took the print of its own certificate before it got ours.
+        offer = re.sub("a=fingerprint:.*", f"a=fingerprint:sha-256 {fingerprint()}", offer)
         threading.Thread(target=self.post, args=(offer,), daemon=True).start()
 
     def post(self, offer):
@@ -75,6 +93,12 @@ class Sender:
         request = urllib.request.Request(self.resource, headers=headers, method="DELETE")
         with urllib.request.urlopen(request) as response:
             return response.status
+
+
+def fingerprint():
+    begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+    pem = begin + os.environ["CERTIFICATE"].partition(begin)[2].partition(end)[0] + end
+    return ":".join(f"{byte:02X}" for byte in hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).digest())
 
 
 def say(name, **detail):
