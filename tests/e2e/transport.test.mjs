@@ -7,12 +7,16 @@ import { scenario, stage } from "../harness/scenario.mjs";
 import { until } from "../harness/wait.mjs";
 
 const shared = stage({ chromium: true });
+/** The policy of networks that let no UDP through; the switch had two names. */
+const WITHOUT_UDP = ["webrtc-ip-handling-policy", "force-webrtc-ip-handling-policy"].map(
+  (name) => `--${name}=disable_non_proxied_udp`,
+);
 const publish = ["camera", "microphone"];
 
 for (const [mode, single] of [["single", true], ["dual", false]]) {
   scenario(`a browser that may not use UDP calls over TCP in ${mode} mode`, shared, async ({ room, later }) => {
     const { node, chromium } = shared;
-    const walled = later(await Browser.chromium(["--force-webrtc-ip-handling-policy=disable_non_proxied_udp"]));
+    const walled = later(await Browser.chromium(WITHOUT_UDP));
     const ana = later(await walled.join(node, room, "ana", { publish, single }));
     const ben = later(await chromium.join(node, room, "ben", { publish }));
     await ben.sees("ana");

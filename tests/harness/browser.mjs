@@ -1,7 +1,7 @@
 // Real browsers with fake cameras and microphones, and participants in their pages.
 
 import { once } from "node:events";
-import { createReadStream, existsSync, mkdirSync } from "node:fs";
+import { createReadStream, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -35,6 +35,37 @@ const CHROMIUM_ARGS = [
   "--disable-features=WebRtcHideLocalIpsWithMdns,CalculateNativeWinOcclusion",
 ];
 
+const SAMPLES_PER_SECOND = 48_000;
+const VOICE_SECONDS = 2;
+const VOICE_HERTZ = 300;
+
+/** A sound file of somebody who never falls silent: the fake microphone's own beeps are too short to be speech. */
+function voice() {
+  mkdirSync(OUT, { recursive: true });
+  const path = join(OUT, "voice.wav");
+  const samples = SAMPLES_PER_SECOND * VOICE_SECONDS;
+  const wav = Buffer.alloc(44 + samples * 2);
+  wav.write("RIFF", 0);
+  wav.writeUInt32LE(wav.length - 8, 4);
+  wav.write("WAVEfmt ", 8);
+  wav.writeUInt32LE(16, 16);
+  wav.writeUInt16LE(1, 20);
+  wav.writeUInt16LE(1, 22);
+  wav.writeUInt32LE(SAMPLES_PER_SECOND, 24);
+  wav.writeUInt32LE(SAMPLES_PER_SECOND * 2, 28);
+  wav.writeUInt16LE(2, 32);
+  wav.writeUInt16LE(16, 34);
+  wav.write("data", 36);
+  wav.writeUInt32LE(samples * 2, 40);
+  for (let n = 0; n < samples; n += 1) {
+    const turn = (2 * Math.PI * VOICE_HERTZ * n) / SAMPLES_PER_SECOND;
+    const loud = 0.6 + 0.4 * Math.sin(turn / 60);
+    wav.writeInt16LE(Math.round(9_000 * loud * (Math.sin(turn) + 0.5 * Math.sin(turn * 2.5))), 44 + n * 2);
+  }
+  writeFileSync(path, wav);
+  return path;
+}
+
 const FIREFOX_PREFS = {
   "media.navigator.streams.fake": true,
   "media.navigator.permission.disabled": true,
@@ -64,7 +95,7 @@ async function servePages() {
 
 export class Browser {
   static async chromium(extraArgs = []) {
-    const args = [...CHROMIUM_ARGS, ...extraArgs];
+    const args = [...CHROMIUM_ARGS, `--use-file-for-fake-audio-capture=${voice()}`, ...extraArgs];
     const executablePath = CHROMIUM.find(existsSync);
     return Browser.over("chromium", await puppeteer.launch({ executablePath, args, headless: true }));
   }

@@ -25,7 +25,9 @@ window.connect = async (url, token, { single = true, adaptive = false, dynacast 
 
 window.publish = (source) => {
   const local = window.room.localParticipant;
-  if (source === "microphone") return local.setMicrophoneEnabled(true).then(() => {});
+  // A steady voice would be taken for noise and removed.
+  const raw = { noiseSuppression: false, echoCancellation: false, autoGainControl: false };
+  if (source === "microphone") return local.setMicrophoneEnabled(true, raw).then(() => {});
   const publish = { simulcast: true, videoCodec: "vp8" };
   return local.setCameraEnabled(true, { resolution: sdk.VideoPresets.h720.resolution }, publish).then(() => {});
 };
