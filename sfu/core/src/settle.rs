@@ -8,13 +8,13 @@ use proto::{
 };
 
 use crate::{
-    allocate::{self, CLIMB_AFTER, Grant, HEADROOM_PERCENT, Held, Rung, Rungs, Wish},
+    allocate::{self, CLIMB_AFTER, Grant, HEADROOM_PERCENT, Held, PAUSE_AFTER, Rung, Rungs, Wish},
     engine::Core,
     input::{SlotId, SubscriberId},
     keyframe::Need,
     output::Output,
     rewrite::TEMPORAL_ALL,
-    slot::{Climb, Slot},
+    slot::{Climb, Shortage, Slot},
     track::{EncodingState, TrackState},
 };
 
@@ -207,9 +207,14 @@ impl Core {
             rungs,
             held,
             ready: matches!(slot.climb, Climb::Since(at) if now.since(at) >= CLIMB_AFTER),
+            patient: match slot.shortage {
+                Shortage::None => true,
+                Shortage::Since(at) => now.since(at) < PAUSE_AFTER,
+            },
             desired,
             rung: None,
             climbing: false,
+            short: false,
         }
     }
 
@@ -252,6 +257,11 @@ impl Core {
                 (false, _) => Climb::Level,
                 (true, Climb::Level) => Climb::Since(now),
                 (true, since @ Climb::Since(_)) => since,
+            };
+            slot.shortage = match (wish.short, slot.shortage) {
+                (false, _) => Shortage::None,
+                (true, Shortage::None) => Shortage::Since(now),
+                (true, since @ Shortage::Since(_)) => since,
             };
         }
         self.give(wish.slot, grant);

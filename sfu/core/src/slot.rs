@@ -17,6 +17,17 @@ pub(crate) struct Slot {
     pub(crate) view: ViewSettings,
     pub(crate) grant: Grant,
     pub(crate) climb: Climb,
+    pub(crate) shortage: Shortage,
+}
+
+/// Whether bandwidth for the smallest encoding has been missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Shortage {
+    /// It is there.
+    #[default]
+    None,
+    /// It has been missing since then.
+    Since(Instant),
 }
 
 /// Whether bandwidth for more than the grant has been there for a while.
@@ -56,6 +67,7 @@ impl Slot {
             view: ViewSettings::default(),
             grant: Grant::Idle,
             climb: Climb::Level,
+            shortage: Shortage::None,
         }
     }
 }

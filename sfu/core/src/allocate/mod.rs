@@ -13,6 +13,10 @@ pub(crate) const HEADROOM_PERCENT: u64 = 112;
 /// How long the headroom must have been there.
 pub(crate) const CLIMB_AFTER: Duration = Duration::from_millis(1_500);
 
+/// How long the smallest encoding flows although there seems to be no bandwidth for it. Estimators dive for a moment when a
+/// connection or a track starts, and only media that flows lets them rise again; a longer overload delays everything else.
+pub(crate) const PAUSE_AFTER: Duration = Duration::from_secs(5);
+
 /// Steps of one slot: four temporal layers of the smallest encoding and two more encodings.
 pub(crate) const RUNGS_MAX: usize = 6;
 
@@ -90,12 +94,16 @@ pub(crate) struct Wish {
     pub(crate) held: Held,
     /// Headroom has been there long enough.
     pub(crate) ready: bool,
+    /// A shortage has not lasted for [`PAUSE_AFTER`] yet: the first rung is kept although it does not fit.
+    pub(crate) patient: bool,
     /// What everything wanted would take.
     pub(crate) desired: Bitrate,
     /// Result: the rung; `None`: paused.
     pub(crate) rung: Option<usize>,
     /// Result: there is headroom for more, but not yet for long enough.
     pub(crate) climbing: bool,
+    /// Result: the first rung does not fit.
+    pub(crate) short: bool,
 }
 
 impl Wish {
@@ -123,6 +131,7 @@ pub(crate) fn share(budget: Option<Bitrate>, wishes: &mut [Wish]) {
         for wish in wishes {
             wish.rung = wish.rungs.len.checked_sub(1);
             wish.climbing = false;
+            wish.short = false;
         }
         return;
     };
@@ -158,12 +167,16 @@ fn start(purse: &mut Purse, wishes: &mut [Wish]) {
     for wish in wishes {
         wish.rung = None;
         wish.climbing = false;
+        wish.short = false;
         if blocked.is_some_and(|class| wish.class < class) {
             continue;
         }
         let after = purse.after(0, wish.rungs.rate(0));
         let may = match wish.held {
-            Held::Fresh | Held::At(_) => purse.fits(after),
+            Held::Fresh | Held::At(_) => {
+                wish.short = !purse.fits(after);
+                !wish.short || wish.patient
+            }
             Held::Starved => {
                 let fits = purse.fits_with_headroom(after);
                 wish.climbing = fits && !wish.ready;

@@ -11,7 +11,19 @@ fn wish(slot: u32, class: u64, kbps: &[u64], held: Held, ready: bool) -> Wish {
         rungs.push(Rung { quality, temporal: 7, rate: Bitrate::from_kbps(*kbps) });
     }
     let desired = Bitrate::ZERO;
-    Wish { slot, class, pixels: 0, rungs, held, ready, desired, rung: None, climbing: false }
+    Wish {
+        slot,
+        class,
+        pixels: 0,
+        rungs,
+        held,
+        ready,
+        patient: false,
+        desired,
+        rung: None,
+        climbing: false,
+        short: false,
+    }
 }
 
 const LADDER: [u64; 3] = [100, 300, 900];
@@ -44,6 +56,15 @@ fn a_large_wish_that_does_not_fit_pauses_lower_classes_but_not_its_own() {
     let equal = wish(1, 1, &LADDER, Held::At(0), false);
     let lower = wish(2, 0, &LADDER, Held::At(0), false);
     check(250, &[large, equal, lower], &[None, Some(0), None]);
+}
+
+#[test]
+fn the_smallest_is_kept_for_a_while_although_it_does_not_fit() {
+    let impatient = wish(0, 0, &[500], Held::At(0), false);
+    let patient = Wish { patient: true, ..impatient };
+    check(250, &[patient], &[Some(0)]);
+    check(250, &[impatient], &[None]);
+    check(250, &[Wish { held: Held::Starved, ..patient }], &[None]);
 }
 
 #[test]

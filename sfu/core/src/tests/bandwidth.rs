@@ -72,7 +72,11 @@ fn a_stream_without_bandwidth_is_paused_and_goes_on_and_sound_is_kept() {
     world.subscribe(ADA, 1, VOICE);
     let mut senders = Sender::simulcast(CAMERA);
     play(&mut world, &mut senders, Duration::from_secs(3));
-    assert_eq!(states(&world.estimate(ADA, 40)), [(0, true)]);
+    assert_eq!(states(&world.estimate(ADA, 40)), [], "a moment of doubt pauses nothing");
+    let outputs = play(&mut world, &mut senders, Duration::from_secs(4));
+    assert_eq!(states(&outputs), []);
+    let outputs = play(&mut world, &mut senders, Duration::from_secs(2));
+    assert_eq!(states(&outputs), [(0, true)]);
     let packet = voice(world.now, 1, 127);
     assert_eq!(forwards(&world.burst(&[packet])).len(), 1);
     check(&mut world, &mut senders, 0, 0.0);
@@ -89,7 +93,9 @@ fn a_shared_screen_goes_before_cameras_and_priority_before_all() {
     world.subscribe(ADA, 1, screen);
     let mut senders = [Sender::simulcast(CAMERA), Sender::simulcast(screen)].concat();
     play(&mut world, &mut senders, Duration::from_secs(3));
-    assert_eq!(states(&world.estimate(ADA, 160)), [(0, true)]);
+    world.estimate(ADA, 160);
+    let outputs = play(&mut world, &mut senders, Duration::from_secs(6));
+    assert_eq!(states(&outputs), [(0, true)]);
     let first = ViewSettings { priority: 1, ..ViewSettings::default() };
     let outputs = world.view(0, first);
     assert_eq!(states(&outputs), [(1, true)]);
