@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::{
     needs::{self, For},
     run::{cargo, doc, fmt, now, npm, run, run_watched, say},
-    tidy,
+    tidy, up,
 };
 
 /// How many tests of a runner passed and failed.
@@ -134,7 +134,7 @@ fn unit(tally: &mut Tally) -> Result<()> {
 }
 
 fn e2e(tally: &mut Tally) -> Result<()> {
-    tally.run(&mut npm("tests", &["test"]))
+    tally.run(npm("tests", &["test"]).env("STOA", up::stoa(false)))
 }
 
 #[cfg(test)]

@@ -5,12 +5,14 @@
 //! - [`check`]: the steps that must pass before a change lands
 //! - [`tidy`]: the rules of the house as tests
 //! - [`errors`]: docs/errors.md from the error table
-//! - [`bench`]: benchmarks, with machine and commit beside the figures
+//! - [`mod@bench`]: benchmarks, with machine and commit beside the figures
+//! - [`fuzz`]: searches for inputs that break a reader of bytes
 //! - [`run`]: processes, their output and the clock
 
 mod bench;
 mod check;
 mod errors;
+mod fuzz;
 mod needs;
 mod run;
 mod tidy;
@@ -59,6 +61,14 @@ enum Task {
     },
     /// Builds the documentation, warnings denied.
     Doc,
+    /// Searches for inputs that break a fuzz target, from its corpus on, with libFuzzer.
+    Fuzz {
+        /// Which target; see fuzz/src/lib.rs.
+        target: String,
+        /// For how many seconds.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
     /// Measures.
     Bench {
         /// What.
@@ -79,6 +89,7 @@ fn main() -> ExitCode {
         Task::Errors => errors::write(),
         Task::Fmt { check } => run::run(&mut run::fmt(check)),
         Task::Doc => run::run(&mut run::doc()),
+        Task::Fuzz { target, seconds } => fuzz::fuzz(&target, seconds),
         Task::Bench { what, args } => bench::bench(what, &args),
     };
     match done {

@@ -18,6 +18,8 @@ pub(crate) enum For {
     Up,
     /// Running every test.
     Test,
+    /// Searching with libFuzzer.
+    Fuzz,
 }
 
 /// A Debian package: its name, for what, and why.
@@ -27,6 +29,7 @@ struct Package(&'static str, For, &'static str);
 const PACKAGES: &[Package] = &[
     Package("gcc", For::Up, "the linker of Rust programs, and the C parts of aws-lc and mimalloc"),
     Package("libc6-dev", For::Up, "C headers for the same"),
+    Package("g++", For::Fuzz, "compiles libFuzzer's runtime"),
     Package("chromium", For::Test, "the first of two browsers in every room test"),
     Package("firefox-esr", For::Test, "the second, driven over WebDriver BiDi"),
     Package("python3", For::Test, "the Python client SDK, and the GStreamer sender"),

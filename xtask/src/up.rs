@@ -27,9 +27,14 @@ pub(crate) fn build(release: bool) -> Result<String> {
         args.push("--release");
     }
     run(&mut cargo(&args))?;
+    Ok(stoa(release))
+}
+
+/// Where the program is once it was built.
+pub(crate) fn stoa(release: bool) -> String {
     let target = std::env::var("CARGO_TARGET_DIR").map_or_else(|_| at("target"), Into::into);
     let folder = target.join(if release { "release" } else { "debug" });
-    Ok(folder.join("stoa").to_string_lossy().into_owned())
+    folder.join("stoa").to_string_lossy().into_owned()
 }
 
 /// The HTTP port that the node will use.
