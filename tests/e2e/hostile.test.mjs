@@ -7,7 +7,7 @@ import { connect } from "node:net";
 
 import { AddTrackRequest, SessionDescription, TrickleRequest } from "@livekit/protocol";
 
-import { KEY, SECRET } from "../harness/node.mjs";
+import { KEY, SECRET, StoaNode } from "../harness/node.mjs";
 import { PythonParticipant } from "../harness/puppet.mjs";
 import { scenario, stage } from "../harness/scenario.mjs";
 import { Signal } from "../harness/signal.mjs";
@@ -92,6 +92,19 @@ scenario("bad tokens are refused before the upgrade, each with its reason", shar
   });
   const leaked = shared.node.log.filter((line) => line.includes(jwt(good).split(".")[2]));
   assert.deepEqual(leaked, [], "a token reached the log");
+});
+
+scenario("no token or claim of one reaches the log, however much is logged", shared, async ({ room, later }) => {
+  const node = await StoaNode.start({ config: '[log]\nlevel = "trace"\n' });
+  later({ close: () => node.stop() });
+  const token = await joinToken(room, "py", {}, { metadata: "known only to the token" });
+  const py = later(await PythonParticipant.join(node, room, "py", { token, publish: ["microphone"] }));
+  const ana = later(await shared.chromium.join(node, room, "ana"));
+  await ana.hears("py");
+  for (const [what, secret] of [["token", token.split(".")[2]], ["claims", token.split(".")[1]]]) {
+    const leaks = node.log.filter((line) => line.includes(secret));
+    assert.deepEqual(leaks.map((line) => line.slice(0, 120)), [], `a ${what} reached the log`);
+  }
 });
 
 scenario("frames that are no messages end at most their own session", shared, async ({ room, later }) => {

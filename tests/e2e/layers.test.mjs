@@ -86,3 +86,15 @@ scenario("layers that nobody watches are not sent, and are sent again when someb
   await until("all layers to be sent again", async () => (await layers()) === "qhf");
   await until("the largest to arrive", async () => (await width(ben)) === 1280);
 });
+
+scenario("a viewer whose bandwidth shrinks gets a smaller layer, and the large one when it grows again", shared, async ({ room, later }) => {
+  const { node, chromium } = shared;
+  later(await chromium.join(node, room, "ana", { publish }));
+  const ben = later(await chromium.join(node, room, "ben"));
+  await until("the large layer", async () => (await width(ben)) === 1280);
+  await ben.run(() => window.room.simulateScenario("subscriber-bandwidth", 250_000));
+  await until("the small layer", async () => (await width(ben)) === 320);
+  await ben.sees("ana");
+  await ben.run(() => window.room.simulateScenario("subscriber-bandwidth", 0));
+  await until("the large layer again", async () => (await width(ben)) === 1280);
+});

@@ -46,6 +46,18 @@ scenario("two tabs of the demo page see each other and chat", shared, async ({ r
   }
 });
 
+scenario("the demo page fits a phone before and in a call", shared, async ({ room, later }) => {
+  const phone = { width: 360, height: 740 };
+  for (const query of ["", `?room=${room}&name=Ana&join=1`]) {
+    const page = await shared.chromium.open(`${shared.node.http}/${query}`, phone);
+    later({ page, identity: "phone", close: () => page.close() });
+    await until("the page to be drawn", () => page.evaluate(() => document.body.innerText.length > 20));
+    if (query) await until("a moving picture", async () => (await pictures(page)).some((p) => p.frames > 5));
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(wide <= phone.width, `the page is ${wide} wide`);
+  }
+});
+
 /** The chat's field, after opening the chat if it is folded away. */
 async function chatField(page) {
   const visible = async () => {

@@ -66,6 +66,24 @@ for (const what of ["signal-reconnect", "resume-reconnect", "disconnect-signal-o
   });
 }
 
+scenario("a Python client whose socket is cut resumes without losing its media", shared, async ({ room, later }) => {
+  const { node, chromium } = shared;
+  const proxy = later(await Proxy.to(node.base));
+  const ana = later(await chromium.join(node, room, "ana", { publish }));
+  const py = later(await PythonParticipant.join(node, room, "py", { publish, url: proxy.ws }));
+  await ana.sees("py");
+  await py.sees("ana");
+  proxy.cut();
+  await until("py to be back", () => proxy.accepted > 1);
+  await py.event("reconnected");
+  await ana.sees("py");
+  await ana.hears("py");
+  await py.sees("ana");
+  assert.deepEqual(await ana.events("participantDisconnected"), [], "the others noticed nothing");
+  await py.ask("mute", { source: "microphone", muted: true });
+  await ana.event("trackMuted", (e) => e.identity === "py");
+});
+
 scenario("people whose node is killed and started again are back in the room by themselves", shared, async ({ room, later }) => {
   const { node, chromium } = shared;
   const ana = later(await chromium.join(node, room, "ana", { publish }));
