@@ -18,7 +18,8 @@ use crate::{config::Log, control::Census};
 /// # Errors
 /// The filter cannot be read.
 pub(crate) fn start_log(log: &Log) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&log.level)?;
+    // Below `info` the ICE library prints the passwords of connections.
+    let filter = EnvFilter::try_new(&log.level)?.add_directive("is::agent=info".parse()?);
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())

@@ -10,7 +10,7 @@
 //! assert_eq!(format!("{room}/{who}"), "standup/ada");
 //! ```
 //!
-//! Codemap: [`id`] names of things; [`time`] log time and media time; [`unit`] bit rates; [`media`] RTP
+//! Codemap: [`id`] names of things; [`time`] log time and media time; [`mod@unit`] bit rates; [`media`] RTP
 //! newtypes, kinds, codecs, layers; [`grant`] what a token allows; [`room`] the replicated model, its
 //! commands, events and refusals; [`error`] stable codes.
 #![no_std]
