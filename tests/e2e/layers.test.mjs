@@ -84,7 +84,8 @@ scenario("layers that nobody watches are not sent, and are sent again when someb
   await ben.sees("ana");
   await want(ben, 2);
   await until("all layers to be sent again", async () => (await layers()) === "qhf");
-  await until("the largest to arrive", async () => (await width(ben)) === 1280);
+  // An estimate that dived while a busy machine served little climbs slowly.
+  await until("the largest to arrive", async () => (await width(ben)) === 1280, 150_000);
 });
 
 scenario("a viewer whose bandwidth shrinks gets a smaller layer, and the large one when it grows again", shared, async ({ room, later }) => {
