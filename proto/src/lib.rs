@@ -12,7 +12,8 @@
 //!
 //! Codemap: [`id`] names of things; [`time`] log time and media time; [`mod@unit`] bit rates; [`media`] RTP
 //! newtypes, kinds, codecs, layers; [`grant`] what a token allows; [`room`] the replicated model, its
-//! commands, events and refusals; [`error`] stable codes.
+//! commands, events and refusals; [`store`] ordered rows and their changes;
+//! [`error`] stable codes.
 #![no_std]
 extern crate alloc;
 
@@ -21,5 +22,6 @@ pub mod grant;
 pub mod id;
 pub mod media;
 pub mod room;
+pub mod store;
 pub mod time;
 pub mod unit;
