@@ -31,6 +31,7 @@ pub mod auth;
 pub mod clock;
 pub mod config;
 pub mod error;
+pub mod im;
 pub mod limit;
 mod listen;
 pub mod livekit;
