@@ -17,7 +17,7 @@ pub enum Retry {
 
 macro_rules! codes {
     ($($number:literal $name:ident $text:literal $action:literal;)*) => {
-        /// Every error a client can meet, by number: 1xxx access and protocol, 2xxx rooms, 4xxx media, 5xxx node, 9xxx internal.
+        /// Every error a client can meet, by number: 1xxx access and protocol, 2xxx rooms, 3xxx chat, 4xxx media, 5xxx node, 9xxx internal.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u16)]
         #[non_exhaustive]
@@ -76,6 +76,37 @@ codes! {
     2010 StaleSession "the session is no longer known" "Join again.";
     2011 RoomExists "the room exists with other settings" "Use the existing room or delete it first.";
     2012 NothingPublished "the room has nothing to watch" "Wait until somebody publishes.";
+    3001 AccountNotFound "the account does not exist" "Check the id; a deleted account does not come back.";
+    3002 AccountExists "the account id is taken" "Use another id, or log in.";
+    3003 AccountDisabled "the account is disabled" "Ask an administrator.";
+    3004 SessionEnded "the session has ended" "Log in again.";
+    3005 RefreshInvalid "the refresh token is not valid" "Log in again.";
+    3006 ActorMissing "the action needs a user in whose name it is done" "Name the acting user in the request.";
+    3007 ChatNotPermitted "the role or the account does not allow this" "Ask somebody who may; roles are in docs/.";
+    3008 Oneself "this cannot be done with oneself" "Name another account.";
+    3009 NotFriends "the account is not a friend" "Become friends first.";
+    3010 RequestNotFound "there is no such request, or it has been answered" "Fetch the requests again.";
+    3011 ContactRefused "the account does not accept this from others" "Nothing can be done but to be invited by it.";
+    3012 Blocked "one of the accounts has blocked the other" "Unblock it, or leave it be.";
+    3013 FriendGroupNotFound "there is no such friend group" "Fetch the friend groups again.";
+    3014 GroupNotFound "the group does not exist" "Check the id; a dismissed group does not come back.";
+    3015 GroupExists "the group id is taken" "Use another id.";
+    3016 NotMember "the account is not a member" "Join first, or ask for members again.";
+    3017 AlreadyMember "the account is a member already" "Nothing needs to be done.";
+    3018 JoinClosed "the group does not admit this way" "Ask an administrator of the group.";
+    3019 Banned "the account is kept out of the group" "Ask an administrator of the group.";
+    3020 Muted "the member or the whole group is muted" "Wait until the time in the message.";
+    3021 OwnerStays "the owner cannot leave the group" "Transfer or dismiss the group.";
+    3022 KindForbids "groups of this kind do not have this" "See docs/ for what each kind of group has.";
+    3023 AttributeChanged "the attribute was changed by somebody else" "Fetch it and repeat with its version.";
+    3024 CounterOverflow "the counter would overflow" "Remove the counter and begin again.";
+    3025 ConversationNotFound "there is no such conversation for the account" "A private conversation opens with its first message.";
+    3026 MessageNotFound "there is no such message, or no longer" "Fetch the history again.";
+    3027 TooLate "the time to change the message is over" "Nothing can be done; an administrator still may.";
+    3028 ContentInvalid "this content cannot be sent" "Correct the content; the message says why.";
+    3029 GroupTooLarge "the group is too large for this" "See docs/ for limits by size.";
+    3030 FieldLength "a field is empty, too long or too large" "Correct the field; the message names it and its limit.";
+    3031 TooMany "there are too many of something" "Remove some first; the message names what.";
     4001 SdpMalformed "the session description could not be read" "Correct the SDP; the message says where it fails.";
     4002 SdpUnacceptable "the session description offers nothing that can be used" "Offer VP8, H.264, VP9, AV1 or Opus with ICE and DTLS.";
     4003 CandidateMalformed "the ICE candidate could not be read" "Send the candidate as the browser gave it.";

@@ -12,7 +12,7 @@
 //!
 //! Codemap: [`id`] names of things; [`time`] log time and media time; [`mod@unit`] bit rates; [`media`] RTP
 //! newtypes, kinds, codecs, layers; [`grant`] what a token allows; [`room`] the replicated model, its
-//! commands, events and refusals; [`store`] ordered rows and their changes;
+//! commands, events and refusals; [`im`] the same of chat; [`store`] ordered rows and their changes;
 //! [`error`] stable codes.
 #![no_std]
 extern crate alloc;
@@ -20,6 +20,7 @@ extern crate alloc;
 pub mod error;
 pub mod grant;
 pub mod id;
+pub mod im;
 pub mod media;
 pub mod room;
 pub mod store;
