@@ -1,0 +1,3 @@
+//! The replicated log.
+
+pub mod log;
