@@ -67,9 +67,7 @@ export class Puppet {
 
 /** A participant by the public Python SDK, with the same questions as one in a browser. */
 export class PythonParticipant extends Puppet {
-  // Two connections unless a scenario is about one: in single mode the Python client's picture stalls now and then, an open
-  // fault of ours (docs/compatibility.md) that the scenarios about single mode keep showing.
-  static async join(node, room, identity, { publish = [], grants, single = false, auto = true, url, token } = {}) {
+  static async join(node, room, identity, { publish = [], grants, single, auto = true, url, token } = {}) {
     const participant = new PythonParticipant("participant.py");
     participant.identity = identity;
     const access = token ?? (await joinToken(room, identity, grants));

@@ -25,6 +25,7 @@ class Participant:
         self.room = rtc.Room()
         self.events = []
         self.received = {}
+        self.pictures = {}
         self.tasks = set()
         self.tracks = []
         self.streams = {}
@@ -60,6 +61,7 @@ class Participant:
 
     def _unsubscribed(self, track, publication, participant):
         self.told("trackUnsubscribed", identity=participant.identity, sid=publication.sid)
+        self.pictures.pop(publication.sid, None)
         if stream := self.streams.pop(publication.sid, None):
             self._spawn(stream.aclose())
 
@@ -82,13 +84,15 @@ class Participant:
         seen = {"frames": 0, "width": 0, "energy": 0.0, "sid": publication.sid}
         self.received.setdefault(participant.identity, {})[source] = seen
         self.tracks.append(track)
-        work = self._watch if track.kind == rtc.TrackKind.KIND_VIDEO else self._hear
-        self._spawn(work(track, seen))
+        if track.kind == rtc.TrackKind.KIND_VIDEO:
+            self.pictures[publication.sid] = seen
+            self._spawn(self._watch(track, seen))
+        else:
+            self._spawn(self._hear(track, seen))
 
     async def _watch(self, track, seen):
-        async for event in self._stream(rtc.VideoStream(track), seen):
-            seen["frames"] += 1
-            seen["width"], seen["height"] = event.frame.width, event.frame.height
+        async for _ in self._stream(rtc.VideoStream(track), seen):
+            seen["shown"] = seen.get("shown", 0) + 1
 
     async def _hear(self, track, seen):
         async for event in self._stream(rtc.AudioStream(track), seen):
@@ -168,7 +172,19 @@ class Participant:
                 for p in self.room.remote_participants.values()}
 
     async def seen(self, _):
+        await self._count_pictures()
         return self.received
+
+    async def _count_pictures(self):
+        """Counts what was decoded. The SDK's VideoStream now and then stops handing pictures over on a busy machine (its queue
+        "overflows" once and its reader is never woken again) while its decoder goes on without a freeze."""
+        for track in list(self.tracks):
+            seen = self.pictures.get(track.sid)
+            for stat in await track.get_stats() if seen else []:
+                if stat.HasField("inbound_rtp"):
+                    inbound = stat.inbound_rtp.inbound
+                    seen["frames"] = max(seen["frames"], inbound.frames_decoded)
+                    seen["width"], seen["height"] = inbound.frame_width, inbound.frame_height
 
     async def stats(self, _):
         """Raw figures of every received track, for reports of failures."""
