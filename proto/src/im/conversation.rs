@@ -25,6 +25,8 @@ pub struct Head {
     pub version: u64,
     /// When any of the above last changed.
     pub at: LogTime,
+    /// When the last message came, or the conversation was made.
+    pub said_at: LogTime,
     /// How many members it has.
     pub members: u32,
     /// How many of them are administrators, the owner not counted.

@@ -55,6 +55,8 @@ pub enum Reply {
         /// The epoch for new tokens.
         epoch: u32,
     },
+    /// The refresh token had been used before: somebody copied it, and the log-in was ended.
+    Reused,
     /// What became of a request, to a friend or to a group.
     Request(RequestOutcome),
     /// The friend group's number.

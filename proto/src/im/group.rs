@@ -178,7 +178,7 @@ pub struct Ban {
 pub struct Attribute {
     /// Its value.
     pub value: String,
-    /// Rises with every change, from 1; used to change it only if nobody else did.
+    /// The group's version that it was last changed with, never 0; used to change it only if nobody else did.
     pub version: u64,
 }
 

@@ -238,6 +238,8 @@ pub struct ConversationView {
     pub own: UserConversation,
     /// The user's part in it: role, cursors, mute.
     pub member: Member,
+    /// Where the other one stands, if it is private.
+    pub peer: Option<CursorView>,
     /// How many messages the user has not read, without its own and those that do not count.
     pub unread: u64,
     /// Whether it is in the list: it is not hidden, or something came since.
