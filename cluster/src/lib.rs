@@ -1,3 +1,5 @@
 //! The replicated log.
 
+mod file;
 pub mod log;
+pub mod store;

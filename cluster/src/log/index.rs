@@ -123,10 +123,11 @@ impl Index {
     pub(super) fn disk_truncate(&mut self, since: u64) {
         for segment in self.segments.iter_mut().rev() {
             let keep = usize::try_from(since.saturating_sub(segment.first)).unwrap_or(usize::MAX);
-            if keep >= segment.offsets.len() {
+            if keep < segment.offsets.len() {
+                segment.offsets.truncate(keep);
+            } else if !segment.offsets.is_empty() {
                 break;
             }
-            segment.offsets.truncate(keep);
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::{collections::VecDeque, fs, path::Path};
 
+use crate::file::sync_dir;
+
 use super::{
     LogError, Options, Vote,
     committer::Writer,
@@ -70,7 +72,7 @@ fn remove_unborn(dir: &Path, numbers: &mut Vec<u64>) -> Result<(), LogError> {
         return Err(LogError::Damaged { path, offset: 0 });
     }
     fs::remove_file(&path).map_err(at)?;
-    segment::sync_dir(dir).map_err(at)?;
+    sync_dir(dir).map_err(at)?;
     numbers.pop();
     Ok(())
 }

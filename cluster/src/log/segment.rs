@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Read, Write},
+    io::{self, Read},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -10,6 +10,8 @@ use std::{
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+
+use crate::file::sync_dir;
 
 use super::{
     Entry, EntryId, EntryKind, LogError, Vote,
@@ -96,11 +98,6 @@ pub(super) fn lock(dir: &Path) -> Result<File, LogError> {
     }
 }
 
-/// Makes names in a folder durable.
-pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
-}
-
 pub(super) fn path(dir: &Path, number: u64) -> PathBuf {
     dir.join(format!("{number:016x}.log"))
 }
@@ -158,14 +155,4 @@ pub(super) const fn record_kind(kind: EntryKind) -> Kind {
         EntryKind::Normal => Kind::Normal,
         EntryKind::Membership => Kind::Membership,
     }
-}
-
-/// Writes a whole file durably under its final name.
-pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = path.with_extension("tmp");
-    let mut file = File::create(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    path.parent().map_or(Ok(()), sync_dir)
 }
