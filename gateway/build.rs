@@ -4,8 +4,7 @@ use std::error::Error;
 
 use prost::Message as _;
 
-const FILES: &[&str] =
-    &["stoa/im/v1/im.proto", "stoa/im/v1/model.proto", "stoa/im/v1/request.proto"];
+const FILES: &[&str] = &["stoa/im/v1/im.proto", "stoa/im/v1/relay.proto"];
 const FOLDER: &str = "schema";
 const PACKAGE: &str = ".stoa.im.v1";
 

@@ -6,7 +6,10 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use proto::error::{ErrorCode, Retry};
+use proto::{
+    error::{ErrorCode, Retry},
+    im::reject::Reject,
+};
 use serde_json::json;
 
 use crate::{auth::AuthError, node::Refusal};
@@ -67,6 +70,33 @@ pub enum Error {
     /// The node said no.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// Chat said no.
+    #[error(transparent)]
+    Rejected(#[from] Reject),
+    /// The node could not find out in time whether a change was made.
+    #[error("it is not known whether the request had its effect")]
+    OutcomeUnknown,
+    /// The user or the password is wrong.
+    #[error("the user or the password is wrong")]
+    PasswordWrong,
+    /// The password is too short or too long.
+    #[error("the password is shorter than 8 or longer than 256 bytes")]
+    PasswordWeak,
+    /// Nobody makes an account by itself here.
+    #[error("accounts cannot be made here by oneself")]
+    SignUpClosed,
+    /// The idempotency key was used for another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// The live room takes no more messages of this priority now.
+    #[error("the live room takes no more messages of this priority, try again in {} ms", after.as_millis())]
+    LiveThrottled {
+        /// When to try again.
+        after: Duration,
+    },
+    /// The client is not in the live room.
+    #[error("not in the live room")]
+    LiveNotJoined,
     /// The node takes no more sockets or requests now.
     #[error("the node takes no more work now")]
     Overloaded,
@@ -97,6 +127,14 @@ impl Error {
             Self::NotFound => ErrorCode::NotFound,
             Self::Unsupported(_) => ErrorCode::UnsupportedRequest,
             Self::Refused(refusal) => refusal.code,
+            Self::Rejected(reject) => reject.code(),
+            Self::OutcomeUnknown => ErrorCode::OutcomeUnknown,
+            Self::PasswordWrong => ErrorCode::PasswordWrong,
+            Self::PasswordWeak => ErrorCode::PasswordWeak,
+            Self::SignUpClosed => ErrorCode::SignUpClosed,
+            Self::KeyReused => ErrorCode::KeyReused,
+            Self::LiveThrottled { .. } => ErrorCode::LiveThrottled,
+            Self::LiveNotJoined => ErrorCode::LiveNotJoined,
             Self::Overloaded => ErrorCode::NodeOverloaded,
             Self::Draining => ErrorCode::NodeDraining,
             Self::Internal => ErrorCode::Internal,
@@ -107,9 +145,11 @@ impl Error {
     #[must_use]
     pub const fn retry(&self) -> Retry {
         match self {
-            Self::RateLimited { after } => Retry::After(*after),
+            Self::RateLimited { after } | Self::LiveThrottled { after } => Retry::After(*after),
             Self::Refused(refusal) => refusal.retry,
-            Self::Overloaded | Self::Draining => Retry::After(Duration::from_secs(1)),
+            Self::Overloaded | Self::Draining | Self::OutcomeUnknown => {
+                Retry::After(Duration::from_secs(1))
+            }
             Self::Auth(_)
             | Self::GrantMissing(_)
             | Self::WrongRoom
@@ -122,6 +162,12 @@ impl Error {
             | Self::TooLarge { .. }
             | Self::NotFound
             | Self::Unsupported(_)
+            | Self::Rejected(_)
+            | Self::PasswordWrong
+            | Self::PasswordWeak
+            | Self::SignUpClosed
+            | Self::KeyReused
+            | Self::LiveNotJoined
             | Self::Internal => Retry::Never,
         }
     }
@@ -203,31 +249,72 @@ pub const fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::TokenMalformed
         | ErrorCode::TokenUnknownKey
         | ErrorCode::TokenForged
-        | ErrorCode::TokenExpired => StatusCode::UNAUTHORIZED,
-        ErrorCode::GrantMissing | ErrorCode::WrongRoom | ErrorCode::NotPermitted => {
-            StatusCode::FORBIDDEN
-        }
+        | ErrorCode::TokenExpired
+        | ErrorCode::SessionEnded
+        | ErrorCode::RefreshInvalid
+        | ErrorCode::PasswordWrong => StatusCode::UNAUTHORIZED,
+        ErrorCode::GrantMissing
+        | ErrorCode::WrongRoom
+        | ErrorCode::NotPermitted
+        | ErrorCode::AccountDisabled
+        | ErrorCode::ChatNotPermitted
+        | ErrorCode::NotFriends
+        | ErrorCode::ContactRefused
+        | ErrorCode::Blocked
+        | ErrorCode::NotMember
+        | ErrorCode::JoinClosed
+        | ErrorCode::Banned
+        | ErrorCode::Muted
+        | ErrorCode::OwnerStays
+        | ErrorCode::KindForbids
+        | ErrorCode::TooLate
+        | ErrorCode::GroupTooLarge
+        | ErrorCode::LiveNotJoined
+        | ErrorCode::SignUpClosed => StatusCode::FORBIDDEN,
         ErrorCode::IdentityMissing
         | ErrorCode::MalformedRequest
         | ErrorCode::NameTooLong
+        | ErrorCode::ActorMissing
+        | ErrorCode::Oneself
+        | ErrorCode::ContentInvalid
+        | ErrorCode::FieldLength
+        | ErrorCode::TooMany
+        | ErrorCode::PasswordWeak
         | ErrorCode::SdpMalformed
         | ErrorCode::CandidateMalformed => StatusCode::BAD_REQUEST,
         ErrorCode::RequestTooLarge | ErrorCode::MetadataTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::RateLimited | ErrorCode::LiveThrottled | ErrorCode::TooSlow => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
         ErrorCode::NotFound
         | ErrorCode::RoomNotFound
         | ErrorCode::ParticipantNotFound
         | ErrorCode::TrackNotFound
-        | ErrorCode::StaleSession => StatusCode::NOT_FOUND,
+        | ErrorCode::StaleSession
+        | ErrorCode::AccountNotFound
+        | ErrorCode::RequestNotFound
+        | ErrorCode::FriendGroupNotFound
+        | ErrorCode::GroupNotFound
+        | ErrorCode::ConversationNotFound
+        | ErrorCode::MessageNotFound => StatusCode::NOT_FOUND,
         ErrorCode::UnsupportedRequest => StatusCode::NOT_IMPLEMENTED,
         ErrorCode::RoomFull | ErrorCode::TooManyTracks => StatusCode::FORBIDDEN,
-        ErrorCode::RoomExists | ErrorCode::NothingPublished => StatusCode::CONFLICT,
+        ErrorCode::RoomExists
+        | ErrorCode::NothingPublished
+        | ErrorCode::AccountExists
+        | ErrorCode::GroupExists
+        | ErrorCode::AlreadyMember
+        | ErrorCode::AttributeChanged
+        | ErrorCode::CounterOverflow
+        | ErrorCode::KeyReused => StatusCode::CONFLICT,
         ErrorCode::SdpUnacceptable => StatusCode::NOT_ACCEPTABLE,
         ErrorCode::RemoteUnmuteDisabled | ErrorCode::PreconditionFailed => {
             StatusCode::PRECONDITION_FAILED
         }
         ErrorCode::MediaTimeout => StatusCode::GATEWAY_TIMEOUT,
-        ErrorCode::NodeOverloaded | ErrorCode::NodeDraining => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::NodeOverloaded | ErrorCode::NodeDraining | ErrorCode::OutcomeUnknown => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

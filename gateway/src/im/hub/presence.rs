@@ -1,0 +1,273 @@
+//! How users are: soft state, told to those who watch, at most once a second for each user, absence after a while.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use proto::{id::NodeId, im::id::UserId};
+use tokio::time::Instant;
+
+use super::{Hub, SUBSCRIPTIONS_MAX};
+use crate::im::{
+    outbox::Item,
+    wire::{
+        Encoded,
+        pb::{self, server_frame::Body},
+    },
+};
+
+/// Changes wait for this long, so that several become one.
+pub const COALESCE_FOR: Duration = Duration::from_secs(1);
+/// Somebody whose last socket broke is online for this long: most come back at once.
+pub const OFFLINE_AFTER: Duration = Duration::from_secs(5);
+/// Longest text beside a status, in bytes.
+pub const TEXT_BYTES_MAX: usize = 64;
+/// Users in one frame to another node.
+const RELAYED_MAX: usize = 500;
+
+/// How a user wishes to be seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// The status; `Offline` is no wish.
+    pub status: pb::Status,
+    /// Words beside it.
+    pub text: String,
+}
+
+impl Default for Wish {
+    fn default() -> Self {
+        Self { status: pb::Status::Online, text: String::new() }
+    }
+}
+
+impl Wish {
+    /// As another node tells it.
+    #[must_use]
+    pub fn read(presence: &pb::Presence) -> Self {
+        Self { status: presence.status(), text: presence.text.clone() }
+    }
+}
+
+/// What others see.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Published {
+    /// The status; never `Invisible`.
+    pub status: pb::Status,
+    /// Words beside it.
+    pub text: String,
+}
+
+impl Published {
+    fn told(&self, name: &UserId) -> pb::Presence {
+        let status = self.status.into();
+        pb::Presence { user: name.to_string(), status, text: self.text.clone() }
+    }
+}
+
+/// A presence that cannot be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PresenceError {
+    /// The text is too long.
+    TextTooLong,
+    /// Being offline is not a wish: disconnect, or be invisible.
+    Offline,
+    /// Too many users are watched.
+    TooMany,
+}
+
+impl Hub {
+    /// A user here sets how it wishes to be seen. Its own devices are told as it is.
+    ///
+    /// # Errors
+    /// [`PresenceError`]; nothing changes.
+    pub fn set_presence(
+        &mut self,
+        now: Instant,
+        name: &UserId,
+        wish: Wish,
+    ) -> Result<(), PresenceError> {
+        if wish.text.len() > TEXT_BYTES_MAX {
+            return Err(PresenceError::TextTooLong);
+        }
+        if wish.status == pb::Status::Offline {
+            return Err(PresenceError::Offline);
+        }
+        let told = Published { status: wish.status, text: wish.text.clone() }.told(name);
+        self.relay(None, pb::relay::What::Wish(told));
+        self.adopt(now, name, wish);
+        Ok(())
+    }
+
+    pub(super) fn adopt(&mut self, now: Instant, name: &UserId, wish: Wish) {
+        let Some(user) = self.users.get_mut(name) else { return };
+        user.wish = wish;
+        let seen = Published { status: user.wish.status, text: user.wish.text.clone() };
+        let presences = pb::Presences { presences: vec![seen.told(name)] };
+        let mut frame = Encoded::new(Body::Presence(presences));
+        self.tell(name, &mut frame, |frame| Item::Presence(frame, name.clone()));
+        self.mark(now, name);
+    }
+
+    /// A user here watches others. Answers how they are.
+    ///
+    /// # Errors
+    /// [`PresenceError::TooMany`]; nothing changes.
+    pub fn watch(
+        &mut self,
+        name: &UserId,
+        others: BTreeSet<UserId>,
+    ) -> Result<pb::Presences, PresenceError> {
+        let Some(user) = self.users.get_mut(name) else { return Ok(pb::Presences::default()) };
+        if user.watches.union(&others).count() > SUBSCRIPTIONS_MAX {
+            return Err(PresenceError::TooMany);
+        }
+        user.watches.extend(others.iter().cloned());
+        for other in &others {
+            self.watchers.entry(other.clone()).or_default().insert(name.clone());
+        }
+        Ok(self.presences(&others))
+    }
+
+    /// A user here no longer watches others.
+    pub fn stop_watching(&mut self, name: &UserId, others: &BTreeSet<UserId>) {
+        let Some(user) = self.users.get_mut(name) else { return };
+        user.watches.retain(|other| !others.contains(other));
+        for other in others {
+            self.unwatch(name, other);
+        }
+    }
+
+    /// How users are, as others see them.
+    #[must_use]
+    pub fn presences(&self, names: &BTreeSet<UserId>) -> pb::Presences {
+        let one = |name: &UserId| self.seen(name).told(name);
+        pb::Presences { presences: names.iter().map(one).collect() }
+    }
+
+    /// Here or on another node.
+    fn seen(&self, name: &UserId) -> Published {
+        let here = self.users.get(name).map(|user| &user.told);
+        let elsewhere = self.elsewhere.get(name).into_iter().flat_map(|nodes| nodes.values());
+        let mut all = here.into_iter().chain(elsewhere);
+        all.find(|seen| seen.status != pb::Status::Offline).cloned().unwrap_or_default()
+    }
+
+    /// What others are to see of a user as it is here.
+    fn present(&self, now: Instant, name: &UserId) -> Published {
+        let Some(user) = self.users.get(name) else { return Published::default() };
+        let is_here = user.live > 0 || user.offline_at.is_some_and(|at| at > now);
+        if !is_here || user.wish.status == pb::Status::Invisible {
+            return Published::default();
+        }
+        Published { status: user.wish.status, text: user.wish.text.clone() }
+    }
+
+    pub(super) fn mark(&mut self, now: Instant, name: &UserId) {
+        self.dirty.insert(name.clone());
+        self.flush_at.get_or_insert(now + COALESCE_FOR);
+    }
+
+    /// When [`Self::handle_timeout`] has something to do.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let leaving = self.leaving.first().map(|(at, _)| *at);
+        self.flush_at.into_iter().chain(leaving).min()
+    }
+
+    /// Tells what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some((at, name)) = self.leaving.pop_first() {
+            if at > now {
+                self.leaving.insert((at, name));
+                break;
+            }
+            // Somebody who came back and went again has a later entry.
+            let Some(user) = self.users.get_mut(&name) else { continue };
+            if user.offline_at == Some(at) {
+                user.offline_at = None;
+                self.dirty.insert(name);
+                self.flush_at = Some(now);
+            }
+        }
+        if self.flush_at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.flush_at = None;
+        let mut news = Vec::new();
+        for name in std::mem::take(&mut self.dirty) {
+            let present = self.present(now, &name);
+            let Some(user) = self.users.get_mut(&name) else { continue };
+            if user.told != present {
+                user.told = present.clone();
+                news.push(present.told(&name));
+                self.tell_watchers(&name);
+            }
+            self.forget_if_gone(&name);
+        }
+        for some in news.chunks(RELAYED_MAX) {
+            let presences = pb::Presences { presences: some.to_vec() };
+            self.relay(None, pb::relay::What::Presence(presences));
+        }
+    }
+
+    fn tell_watchers(&self, name: &UserId) {
+        let Some(watchers) = self.watchers.get(name) else { return };
+        let presences = pb::Presences { presences: vec![self.seen(name).told(name)] };
+        let mut frame = Encoded::new(Body::Presence(presences));
+        for watcher in watchers {
+            self.tell(watcher, &mut frame, |frame| Item::Presence(frame, name.clone()));
+        }
+    }
+
+    pub(super) fn handle_presence(&mut self, _now: Instant, from: NodeId, presence: &pb::Presence) {
+        let Ok(name) = UserId::try_from(presence.user.as_str()) else { return };
+        let before = self.seen(&name);
+        let status = presence.status();
+        if status == pb::Status::Offline {
+            self.forget_elsewhere(&name, from);
+        } else {
+            let published = Published { status, text: presence.text.clone() };
+            self.elsewhere.entry(name.clone()).or_default().insert(from, published);
+        }
+        if self.seen(&name) != before {
+            self.tell_watchers(&name);
+        }
+    }
+
+    /// Another node is there: it is told how users are here.
+    pub fn node_up(&mut self, node: NodeId) {
+        let present = |user: &super::User| user.told.status != pb::Status::Offline;
+        let here = self.users.iter().filter(|(_, user)| present(user));
+        let all: Vec<pb::Presence> = here.map(|(name, user)| user.told.told(name)).collect();
+        for some in all.chunks(RELAYED_MAX) {
+            let presences = pb::Presences { presences: some.to_vec() };
+            self.relay(Some(node), pb::relay::What::Presence(presences));
+        }
+    }
+
+    /// Another node is gone, and with it all who were there.
+    pub fn node_down(&mut self, node: NodeId) {
+        let there =
+            |nodes: &std::collections::BTreeMap<NodeId, Published>| nodes.contains_key(&node);
+        let names: Vec<UserId> = self
+            .elsewhere
+            .iter()
+            .filter(|(_, nodes)| there(nodes))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in names {
+            let before = self.seen(&name);
+            self.forget_elsewhere(&name, node);
+            if self.seen(&name) != before {
+                self.tell_watchers(&name);
+            }
+        }
+    }
+
+    fn forget_elsewhere(&mut self, name: &UserId, node: NodeId) {
+        if let Some(nodes) = self.elsewhere.get_mut(name) {
+            nodes.remove(&node);
+            if nodes.is_empty() {
+                self.elsewhere.remove(name);
+            }
+        }
+    }
+}
