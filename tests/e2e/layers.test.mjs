@@ -84,7 +84,7 @@ scenario("layers that nobody watches are not sent, and are sent again when someb
   await ben.sees("ana");
   await want(ben, 2);
   await until("all layers to be sent again", async () => (await layers()) === "qhf");
-  // An estimate that dived while a busy machine served little climbs slowly.
+  // On a machine without time packets are lost, and the estimator holds its estimate for up to a minute after losses.
   await until("the largest to arrive", async () => (await width(ben)) === 1280, 150_000);
 });
 

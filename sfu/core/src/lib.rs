@@ -40,6 +40,7 @@ mod engine;
 mod fanout;
 pub mod input;
 mod keyframe;
+mod knock;
 pub mod output;
 mod rate;
 mod rewrite;

@@ -302,9 +302,14 @@ impl Core {
             Bitrate::from_bps(rate.as_bps().saturating_mul(100) / kept)
         };
         let (minimum, desired) = (scaled(minimum), scaled(desired.max(minimum)));
+        let short = wishes.iter().any(|wish| wish.desired > wish.granted());
         let Some(subscriber) = self.subscribers.get_mut(id) else {
             return;
         };
+        subscriber.knock = subscriber.knock.on_share(self.now, short);
+        let lowered = scaled(used + audio);
+        let (minimum, desired) =
+            if subscriber.knock.is_lowered() { (lowered, lowered) } else { (minimum, desired) };
         let same =
             subscriber.said.is_some_and(|said| close(said.0, minimum) && close(said.1, desired));
         if !same {

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use proto::{media::ViewSettings, time::Instant, unit::Bitrate};
 
-use crate::{allocate::Grant, rewrite::Rewriter, switcher::Switch};
+use crate::{allocate::Grant, knock::Knock, rewrite::Rewriter, switcher::Switch};
 
 /// One subscription.
 #[derive(Debug)]
@@ -48,6 +48,7 @@ pub(crate) struct SubscriberState {
     pub(crate) burst: Vec<u32>,
     pub(crate) estimate: Option<Bitrate>,
     pub(crate) said: Option<(Bitrate, Bitrate)>,
+    pub(crate) knock: Knock,
     /// When its bandwidth was last shared out.
     pub(crate) shared_at: Option<Instant>,
     /// It is listed for sharing out.

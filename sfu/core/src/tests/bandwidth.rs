@@ -171,3 +171,24 @@ fn short_of_the_smallest_encoding_its_upper_temporal_layers_go_first() {
     let outputs = world.play(core::slice::from_mut(&mut sender), time);
     assert!((per_frame(&outputs, 0, time) - 0.5).abs() < 0.05);
 }
+
+#[test]
+fn who_stays_short_has_the_estimator_look_for_more_ever_more_rarely() {
+    let mut world = World::with_camera();
+    let mut senders = Sender::simulcast(CAMERA);
+    play(&mut world, &mut senders, Duration::from_secs(3));
+    world.estimate(ADA, 150);
+    let mut rises = |seconds| {
+        let outputs = play(&mut world, &mut senders, Duration::from_secs(seconds));
+        let told: Vec<Bitrate> = outputs
+            .iter()
+            .filter_map(|output| match output {
+                Output::Bitrates { desired, .. } => Some(*desired),
+                _ => None,
+            })
+            .collect();
+        told.windows(2).filter(|pair| pair[1] > pair[0].percent(150)).count()
+    };
+    assert_eq!(rises(10), 2);
+    assert_eq!(rises(30), 2);
+}
