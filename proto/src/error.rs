@@ -114,6 +114,7 @@ codes! {
     3042 PasswordWeak "the password is shorter than 8 or longer than 256 bytes" "Use another password.";
     3050 LiveThrottled "the live room takes no more messages of this priority now" "Wait as long as the retry field says; the message was not sent.";
     3051 LiveNotJoined "the client is not in the live room" "Join it first.";
+    3032 KeyUsed "the client key was used for something else" "Make another key for another request.";
     4001 SdpMalformed "the session description could not be read" "Correct the SDP; the message says where it fails.";
     4002 SdpUnacceptable "the session description offers nothing that can be used" "Offer VP8, H.264, VP9, AV1 or Opus with ICE and DTLS.";
     4003 CandidateMalformed "the ICE candidate could not be read" "Send the candidate as the browser gave it.";

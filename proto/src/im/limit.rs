@@ -8,6 +8,8 @@ pub const CONTENT_BYTES_MAX: usize = 16 * 1024;
 pub const MESSAGE_DATA_BYTES_MAX: usize = 1024;
 /// Most messages combined in one.
 pub const MERGED_MAX: usize = 300;
+/// Largest combined message, in bytes of its texts together.
+pub const MERGED_BYTES_MAX: usize = 48 * 1024;
 /// Most users a message may mention by name.
 pub const MENTIONS_MAX: usize = 50;
 /// Longest life that a message with an end may have.

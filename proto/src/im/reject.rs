@@ -191,6 +191,9 @@ pub enum Reject {
     /// A number became too large.
     #[error("the counter would overflow")]
     CounterOverflow,
+    /// The client key was used for something else.
+    #[error("the client key was used for something else")]
+    KeyUsed,
     /// There is no such conversation for the account.
     #[error("there is no such conversation")]
     ConversationNotFound,
@@ -261,6 +264,7 @@ impl Reject {
             Self::KindForbids => ErrorCode::KindForbids,
             Self::AttributeChanged { .. } => ErrorCode::AttributeChanged,
             Self::CounterOverflow => ErrorCode::CounterOverflow,
+            Self::KeyUsed => ErrorCode::KeyUsed,
             Self::ConversationNotFound => ErrorCode::ConversationNotFound,
             Self::MessageNotFound { .. } => ErrorCode::MessageNotFound,
             Self::TooLate => ErrorCode::TooLate,
