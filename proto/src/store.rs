@@ -274,11 +274,11 @@ impl View for Memory {
         if from >= to {
             return;
         }
-        let rows = self.rows.range::<[u8], _>((Bound::Included(from), Bound::Excluded(to)));
+        let mut rows = self.rows.range::<[u8], _>((Bound::Included(from), Bound::Excluded(to)));
         let mut show = |(key, value): (&Vec<u8>, &Vec<u8>)| visit(key, value) == Scan::More;
         let _ended = match direction {
-            Direction::Up => rows.map(&mut show).all(core::convert::identity),
-            Direction::Down => rows.rev().map(&mut show).all(core::convert::identity),
+            Direction::Up => rows.all(&mut show),
+            Direction::Down => rows.rev().all(&mut show),
         };
     }
 }
