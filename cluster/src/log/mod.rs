@@ -244,6 +244,23 @@ impl Log {
         self.requests.send(Request::Close { done }).await.map_err(stopped)
     }
 
+    /// [`Log::save_vote`] where there is no reactor.
+    ///
+    /// # Errors
+    /// The committer has stopped.
+    pub fn blocking_save_vote(&self, vote: Vote, done: Done) -> io::Result<()> {
+        self.shared.index().vote = Some(vote);
+        self.requests.blocking_send(Request::Vote { vote, done }).map_err(stopped)
+    }
+
+    /// [`Log::close`] where there is no reactor.
+    ///
+    /// # Errors
+    /// The committer has stopped before.
+    pub fn blocking_close(&self, done: Done) -> io::Result<()> {
+        self.requests.blocking_send(Request::Close { done }).map_err(stopped)
+    }
+
     /// Entries of `range` that exist, in order, until `bytes_max` is passed; at least one when there is one.
     ///
     /// # Errors

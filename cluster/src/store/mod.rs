@@ -425,6 +425,14 @@ impl Flusher {
     }
 }
 
+impl Flusher {
+    /// Ends the thread and leaves on disk what a killed process would leave.
+    pub(crate) fn abandon(self) {
+        self.store.inner.failed.store(true, Ordering::Release);
+        self.stop();
+    }
+}
+
 /// Only what is on disk.
 struct DiskView<'a>(&'a dyn Rows);
 

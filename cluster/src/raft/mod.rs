@@ -1,0 +1,57 @@
+//! openraft behind our own types: everything that names it is in this folder.
+
+pub(crate) mod log_store;
+pub(crate) mod machine;
+pub(crate) mod network;
+pub(crate) mod serve;
+pub(crate) mod snapshot;
+#[cfg(test)]
+mod tests;
+pub(crate) mod types;
+
+use std::{sync::Arc, time::Duration};
+
+pub(crate) use self::types::{Commands, Origin, Types};
+
+/// The consensus of this node.
+pub(crate) type Raft = openraft::Raft<Types, machine::MachineHost>;
+
+/// How often the leader is heard, and how long its silence is borne. A dead leader is replaced in about twice the last.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// The leader says that it lives this often.
+    pub heartbeat: Duration,
+    /// Shortest and longest wait before somebody stands for election.
+    pub election: (Duration, Duration),
+}
+
+impl Default for Timing {
+    /// For nodes in one region; 250, 1000 and 2000 ms suit several regions.
+    fn default() -> Self {
+        let ms = Duration::from_millis;
+        Self { heartbeat: ms(100), election: (ms(300), ms(600)) }
+    }
+}
+
+/// Entries kept behind a snapshot for followers that are a little late.
+const ENTRIES_KEPT: u64 = 10_000;
+
+pub(crate) fn config(timing: Timing) -> Result<Arc<openraft::Config>, openraft::ConfigError> {
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let config = openraft::Config {
+        cluster_name: "stoa".into(),
+        heartbeat_interval: ms(timing.heartbeat),
+        election_timeout_min: ms(timing.election.0),
+        election_timeout_max: ms(timing.election.1),
+        enable_pre_vote: Some(true),
+        // Snapshots are asked for by size of the log, see `keeper`.
+        snapshot_policy: openraft::SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: ENTRIES_KEPT,
+        // A snapshot of any size gets through; its stream has its own, shorter patience.
+        install_snapshot_timeout: 3_600_000,
+        max_payload_entries: 64,
+        replication_lag_threshold: 2 * ENTRIES_KEPT,
+        ..openraft::Config::default()
+    };
+    config.validate().map(Arc::new)
+}
