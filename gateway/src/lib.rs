@@ -36,6 +36,7 @@ pub mod limit;
 mod listen;
 pub mod livekit;
 pub mod node;
+mod rest;
 mod server;
 mod shared;
 #[cfg(test)]

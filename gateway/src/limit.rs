@@ -93,7 +93,14 @@ impl Bucket {
     /// # Errors
     /// The time until a token is there.
     pub fn take(&mut self, now: Instant, per_second: u32, burst: u32) -> Result<(), Duration> {
-        let rate = f64::from(per_second.max(1));
+        self.take_at(now, f64::from(per_second.max(1)), burst)
+    }
+
+    /// As [`Self::take`], at a rate in tokens a second that may be below one.
+    ///
+    /// # Errors
+    /// The time until a token is there.
+    pub fn take_at(&mut self, now: Instant, rate: f64, burst: u32) -> Result<(), Duration> {
         let since = now.saturating_duration_since(self.at).as_secs_f64();
         self.level = (self.level + since * rate).min(f64::from(burst));
         self.at = now;

@@ -36,6 +36,10 @@ impl Gateway {
         Self { shared: Shared::new(config, requests, clock) }
     }
 
+    pub(crate) const fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// Every route, with its layers.
     pub fn router(&self) -> Router {
         self.router_with(Router::new())

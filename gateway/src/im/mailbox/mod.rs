@@ -33,7 +33,8 @@ pub const RING_KEPT: Duration = Duration::from_secs(60);
 /// Frames that leave in one batch.
 const BATCH_FRAMES_MAX: usize = 64;
 /// Bytes that leave in one batch, if more than one frame does.
-const BATCH_BYTES_MAX: usize = 64 * 1024;
+/// Small, because the socket's buffer keeps the size of its largest batch.
+const BATCH_BYTES_MAX: usize = 16 * 1024;
 
 /// Why a socket is closed by us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +130,8 @@ struct Inner {
     ring_bytes: usize,
     /// The number of the last push that left.
     pushed: u64,
+    /// Which socket it is: a task that finds another number has been taken over.
+    socket: u64,
     closed: Option<Close>,
 }
 
@@ -173,9 +176,13 @@ impl Mailbox {
         self.push(Item::Control(self.codec.encode(&frame)));
     }
 
-    /// Closes the session; the first reason stands.
+    /// Closes the session. The first reason stands, but for one after which the client might come back.
     pub fn close(&self, close: Close) {
-        self.lock().closed.get_or_insert(close);
+        let mut inner = self.lock();
+        if inner.closed.is_none_or(|before| before.resumable() && !close.resumable()) {
+            inner.closed = Some(close);
+        }
+        drop(inner);
         self.wake.notify_one();
     }
 
@@ -240,12 +247,23 @@ impl Mailbox {
         Some(missed.map(|kept| self.codec.numbered(&kept.frame, kept.push)).collect())
     }
 
-    /// The socket is a new one.
-    pub fn reopen(&self) {
+    /// A new socket takes the session over. Answers its number.
+    pub fn reopen(&self) -> u64 {
         let mut inner = self.lock();
         if inner.closed.is_some_and(Close::resumable) {
             inner.closed = None;
         }
+        inner.socket += 1;
+        let socket = inner.socket;
+        drop(inner);
+        self.wake.notify_one();
+        socket
+    }
+
+    /// The number of the socket that has the session.
+    #[must_use]
+    pub fn socket(&self) -> u64 {
+        self.lock().socket
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

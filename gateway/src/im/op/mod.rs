@@ -16,6 +16,8 @@ use proto::im::{
 };
 
 pub use ask::read;
+pub(crate) use people::{profile, read_platform, read_rules, write_account};
+pub(crate) use text::session;
 
 use crate::error::Error;
 
@@ -59,3 +61,13 @@ impl Asked {
 
 /// What reading a request gives.
 pub type Read = Result<Asked, Error>;
+
+/// The content of a live message, checked as that of any other.
+///
+/// # Errors
+/// [`Error::Malformed`].
+pub(crate) fn live_content(
+    content: Option<crate::im::wire::pb::Content>,
+) -> Result<crate::im::wire::pb::Content, Error> {
+    content::read(content).map(|content| content::write(&content))
+}

@@ -12,6 +12,7 @@ mod tests;
 /// Types generated from the schema.
 #[expect(
     missing_docs,
+    clippy::allow_attributes_without_reason,
     clippy::large_enum_variant,
     clippy::use_self,
     clippy::or_fun_call,

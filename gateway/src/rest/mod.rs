@@ -1,0 +1,29 @@
+//! The REST API under `/v1/`: what the socket does, by HTTP, for users, back ends and administrators.
+//!
+//! Most routes are rows of a table ([`routes`]): they ask exactly what a frame of the socket asks. Accounts and
+//! sessions are in [`accounts`] and [`sessions`]. The OpenAPI document is made from the same table and the schema.
+
+mod accounts;
+pub(crate) mod attempts;
+mod document;
+mod handle;
+pub(crate) mod replay;
+mod routes;
+mod sessions;
+
+use axum::Router;
+
+use crate::im::Chat;
+
+/// Every route.
+pub(crate) fn router(chat: Chat) -> Router {
+    let mut router = Router::new();
+    for route in routes::ROUTES {
+        router = router.route(route.path, handle::method(route));
+    }
+    router
+        .merge(accounts::router())
+        .merge(sessions::router())
+        .merge(document::router())
+        .with_state(chat)
+}
