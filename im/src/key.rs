@@ -337,6 +337,13 @@ impl<'a> Rest<'a> {
         Some(u64::from_be_bytes(*number))
     }
 
+    /// The next so many bytes.
+    pub(crate) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
     /// Everything that is left.
     pub(crate) fn raw(&self) -> &'a [u8] {
         self.0

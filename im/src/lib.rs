@@ -96,7 +96,7 @@ use proto::{
 
 use crate::{asker::Asker, tx::Tx};
 pub use crate::{
-    invariant::{Broken, check_invariants},
+    invariant::{Broken, Rule, check_invariants},
     query::query,
 };
 

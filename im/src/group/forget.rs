@@ -71,6 +71,10 @@ pub(crate) fn account(tx: &mut Tx<'_>, user: &UserId, budget: usize) -> (usize, 
     }
     tx.remove(key::friend_groups(user));
     let mut used = tx.remove_prefix(&key::of_user(table::BLOCK, user), budget);
+    if used > 0 {
+        let ended = u32::try_from(used).unwrap_or(u32::MAX);
+        tx.count(user, |tally| tally.blocks = tally.blocks.saturating_sub(ended));
+    }
     for table in [table::HIDDEN, table::CHANGE, table::CHANGED_AT] {
         used += tx.remove_prefix(&key::of_user(table, user), budget.saturating_sub(used));
     }

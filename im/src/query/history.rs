@@ -1,6 +1,6 @@
 //! Questions about messages. Users see from where they came in, or cleared, and not what they deleted for themselves.
 
-use alloc::{boxed::Box, collections::BTreeSet, string::String, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeSet, vec::Vec};
 
 use proto::{
     im::{
