@@ -28,7 +28,7 @@ use crate::{
     membership::{self, Administrator, Change, ChangeError},
     pending::{Leadership, Pending, WEIGHT_MAX},
     proposer::Proposed,
-    raft::{Raft, machine, serve, snapshot::Snapshots},
+    raft::{Raft, Types, machine, serve, snapshot::Snapshots},
     store::{Flusher, Store, StoreError},
 };
 
@@ -339,6 +339,11 @@ impl Handle {
         let snapshot = self.status().snapshot;
         if let Some(index) = snapshot {
             let _failed = self.shared.raft.trigger().purge_log(index).await;
+            let wait = self.shared.raft.wait(Some(LEADER_WAIT));
+            let gone = |metrics: &openraft::RaftMetrics<Types>| {
+                metrics.purged.is_some_and(|purged| purged.index >= index)
+            };
+            let _failed = wait.metrics(gone, "the log is purged").await;
         }
     }
 
@@ -389,6 +394,7 @@ impl Handle {
         self.shared.links.transport.close().await;
         running.tasks.shutdown().await;
         let Running { applier, flusher, .. } = running;
+        let store = self.shared.store.clone();
         let ended = tokio::task::spawn_blocking(move || {
             let _panicked = applier.join();
             if flush {
@@ -396,6 +402,7 @@ impl Handle {
             } else {
                 flusher.abandon();
             }
+            store.close();
         });
         let _panicked = ended.await;
     }

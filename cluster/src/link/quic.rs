@@ -24,7 +24,10 @@ use rustls::{
     pki_types::{CertificateDer, ServerName},
     server::{ParsedCertificate, WebPkiClientVerifier},
 };
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::mpsc,
+    time::{sleep, timeout},
+};
 
 use super::{INCOMING_MAX, Incoming, Lane, LinkError, Stream, Transport, memory, pki};
 
@@ -38,6 +41,8 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(2);
 const STREAM_WINDOW: u32 = 8 << 20;
 const CONNECTION_WINDOW: u32 = 32 << 20;
 const STREAMS_MAX: u32 = 1024;
+/// A node that was removed is disconnected after this long.
+const REMOVED_STAYS: Duration = Duration::from_secs(1);
 
 /// Why links cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +67,8 @@ fn certificates<E: std::error::Error + Send + Sync + 'static>(error: E) -> QuicE
 
 struct Links {
     me: NodeId,
-    endpoint: Endpoint,
+    /// `None` when it was closed: the port is free then.
+    endpoint: Mutex<Option<Endpoint>>,
     client: ClientConfig,
     incoming: mpsc::Sender<(NodeId, Stream)>,
     nodes: Mutex<BTreeMap<NodeId, String>>,
@@ -98,14 +104,14 @@ impl QuicTransport {
         let (sender, incoming) = mpsc::channel(INCOMING_MAX);
         let links = Arc::new(Links {
             me,
-            endpoint,
+            endpoint: Mutex::new(Some(endpoint.clone())),
             client,
             incoming: sender,
             nodes: Mutex::default(),
             connections: Mutex::default(),
             dialling: tokio::sync::Mutex::default(),
         });
-        tokio::spawn(Arc::clone(&links).accept());
+        tokio::spawn(Arc::clone(&links).accept(endpoint));
         Ok((Self { links, address }, incoming))
     }
 
@@ -171,8 +177,8 @@ fn hello(me: NodeId, lane: Lane) -> [u8; 3] {
 }
 
 impl Links {
-    async fn accept(self: Arc<Self>) {
-        while let Some(dialled) = self.endpoint.accept().await {
+    async fn accept(self: Arc<Self>, endpoint: Endpoint) {
+        while let Some(dialled) = endpoint.accept().await {
             let links = Arc::clone(&self);
             tokio::spawn(async move {
                 let remote = dialled.remote_address();
@@ -258,28 +264,28 @@ impl Links {
         let resolved = tokio::net::lookup_host(address).await.map_err(|error| error.to_string())?;
         let mut reason = "the address names nothing".to_owned();
         for address in resolved {
-            let name = pki::node_name(node);
-            let dialled = self.endpoint.connect_with(self.client.clone(), address, &name);
-            match async {
-                Ok::<_, String>(
-                    dialled.map_err(|e| e.to_string())?.await.map_err(|e| e.to_string())?,
-                )
-            }
-            .await
-            {
-                Ok(connection) => {
-                    let said = async {
-                        let mut stream = connection.open_uni().await.map_err(io::Error::other)?;
-                        stream.write_all(&hello(self.me, lane)).await.map_err(io::Error::other)?;
-                        stream.finish().map_err(io::Error::other)
-                    };
-                    said.await.map_err(|error| error.to_string())?;
-                    return Ok(connection);
-                }
-                Err(error) => reason = error,
+            match self.dial_address(node, lane, address).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => reason = error.to_string(),
             }
         }
         Err(reason)
+    }
+
+    async fn dial_address(
+        &self,
+        node: NodeId,
+        lane: Lane,
+        address: SocketAddr,
+    ) -> io::Result<Connection> {
+        let name = pki::node_name(node);
+        let endpoint = lock(&self.endpoint).clone().ok_or(io::ErrorKind::NotConnected)?;
+        let dialled = endpoint.connect_with(self.client.clone(), address, &name);
+        let connection = dialled.map_err(io::Error::other)?.await?;
+        let mut stream = connection.open_uni().await?;
+        stream.write_all(&hello(self.me, lane)).await?;
+        stream.finish()?;
+        Ok(connection)
     }
 }
 
@@ -310,11 +316,15 @@ impl Transport for QuicTransport {
     }
 
     fn set_nodes(&self, nodes: BTreeMap<NodeId, String>) {
-        // Who was removed may not stay connected.
+        // Who was removed may not stay connected, but hears the answers to what it asked.
         lock(&self.links.connections).retain(|(node, _), connection| {
             let stays = nodes.is_empty() || nodes.contains_key(node);
             if !stays {
-                connection.close(VarInt::from_u32(2), b"removed");
+                let connection = connection.clone();
+                tokio::spawn(async move {
+                    sleep(REMOVED_STAYS).await;
+                    connection.close(VarInt::from_u32(2), b"removed");
+                });
             }
             stays
         });
@@ -323,9 +333,12 @@ impl Transport for QuicTransport {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            self.links.endpoint.close(VarInt::from_u32(0), b"stopping");
+            let endpoint = lock(&self.links.endpoint).take();
             lock(&self.links.connections).clear();
-            self.links.endpoint.wait_idle().await;
+            if let Some(endpoint) = endpoint {
+                endpoint.close(VarInt::from_u32(0), b"stopping");
+                endpoint.wait_idle().await;
+            }
         })
     }
 }

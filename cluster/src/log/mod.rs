@@ -292,6 +292,14 @@ impl Log {
             || index.last.is_none_or(|last| last.index < range.start)
     }
 
+    /// The first entry there is.
+    #[must_use]
+    pub fn first(&self) -> Option<u64> {
+        let index = self.shared.index();
+        let on_disk = index.disk_range().map(|(first, _)| first);
+        on_disk.into_iter().chain(index.recent_first()).min()
+    }
+
     /// The last removed entry and the last entry.
     #[must_use]
     pub fn bounds(&self) -> (Option<EntryId>, Option<EntryId>) {

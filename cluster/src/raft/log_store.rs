@@ -70,6 +70,7 @@ impl RaftLogReader<Types> for LogStore {
         };
         let (_, last) = self.log.bounds();
         let to = to.min(last.map_or(0, |last| last.index.saturating_add(1)));
+        let from = from.max(self.log.first().unwrap_or_default());
         self.read(from, to, usize::MAX).await
     }
 

@@ -128,7 +128,7 @@ struct Disk {
     generation: u64,
 }
 
-/// The store. Cheap to clone; the last clone but the flusher's should call [`Store::close`].
+/// The store. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
@@ -403,6 +403,13 @@ impl Store {
     pub fn disk_bytes(&self) -> u64 {
         let tables = self.inner.tables.read().unwrap_or_else(PoisonError::into_inner);
         tables.rows.disk_bytes()
+    }
+
+    /// Closes the files, although clones of the store may live on: they read nothing any more.
+    pub(crate) fn close(&self) {
+        self.inner.failed.store(true, Ordering::Release);
+        let nothing: Arc<dyn Rows> = Arc::new(MemoryRows::default());
+        *self.inner.tables.write().unwrap_or_else(PoisonError::into_inner) = Tables::new(nothing);
     }
 
     /// Notes that the rows must be made again at the next start.

@@ -2,8 +2,9 @@ use std::{fs, io::Write};
 
 use cluster::{Role, Start, StartError, log::LogError, restore, verify};
 use proto::id::NodeId;
+use tokio::time::timeout;
 
-use crate::harness::{Site, agree, check, copy_dir, write};
+use crate::harness::{PATIENCE, Site, agree, check, copy_dir, write};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_were_deleted_or_damaged_are_made_again_from_snapshot_and_log() {
@@ -49,7 +50,8 @@ async fn a_node_that_is_far_behind_catches_up_by_snapshot() {
     let late = site.run(2, Start::Join).await;
     first.handle.add(NodeId(2), site.member(2), Role::Voter).await.unwrap();
     check(&agree(&[&first, &late]).await, &all);
-    assert!(*late.restored.borrow() > 0, "it came by snapshot");
+    let mut restored = late.restored.clone();
+    timeout(PATIENCE, restored.wait_for(|index| *index > 0)).await.unwrap().unwrap();
     let more = write(late.clone(), "late".into(), 10).await;
     late.kill().await;
     let late = site.run(2, Start::Join).await;
@@ -72,11 +74,15 @@ async fn a_backup_of_a_running_node_becomes_a_new_cluster() {
     write(nodes[1].clone(), "not kept".into(), 5).await;
     let other = Site::new();
     let bytes = fs::read(&path).unwrap();
-    let cut = restore(&bytes[..bytes.len() - 5], &other.path(9), NodeId(9), other.member(9));
-    assert!(cut.is_err() && !other.path(9).exists());
-    restore(&*bytes, &other.path(9), NodeId(9), other.member(9)).unwrap();
-    let twice = restore(&*bytes, &other.path(9), NodeId(9), other.member(9));
-    assert!(matches!(twice, Err(StartError::NotEmpty(_))));
+    let (path, member) = (other.path(9), other.member(9));
+    let restored = move || {
+        let cut = restore(&bytes[..bytes.len() - 5], &path, NodeId(9), member.clone());
+        assert!(cut.is_err() && !path.exists());
+        restore(&*bytes, &path, NodeId(9), member.clone()).unwrap();
+        let twice = restore(&*bytes, &path, NodeId(9), member);
+        assert!(matches!(twice, Err(StartError::NotEmpty(_))));
+    };
+    tokio::task::spawn_blocking(restored).await.unwrap();
     let node = other.run(9, Start::Bootstrap).await;
     assert_eq!(agree(&[&node]).await.len(), 50);
     let joined = other.run(10, Start::Join).await;
