@@ -249,14 +249,42 @@ pub const fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::TokenMalformed
         | ErrorCode::TokenUnknownKey
         | ErrorCode::TokenForged
-        | ErrorCode::TokenExpired
-        | ErrorCode::SessionEnded
-        | ErrorCode::RefreshInvalid
-        | ErrorCode::PasswordWrong => StatusCode::UNAUTHORIZED,
-        ErrorCode::GrantMissing
-        | ErrorCode::WrongRoom
-        | ErrorCode::NotPermitted
-        | ErrorCode::AccountDisabled
+        | ErrorCode::TokenExpired => StatusCode::UNAUTHORIZED,
+        ErrorCode::GrantMissing | ErrorCode::WrongRoom | ErrorCode::NotPermitted => {
+            StatusCode::FORBIDDEN
+        }
+        ErrorCode::IdentityMissing
+        | ErrorCode::MalformedRequest
+        | ErrorCode::NameTooLong
+        | ErrorCode::SdpMalformed
+        | ErrorCode::CandidateMalformed => StatusCode::BAD_REQUEST,
+        ErrorCode::RequestTooLarge | ErrorCode::MetadataTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::NotFound
+        | ErrorCode::RoomNotFound
+        | ErrorCode::ParticipantNotFound
+        | ErrorCode::TrackNotFound
+        | ErrorCode::StaleSession => StatusCode::NOT_FOUND,
+        ErrorCode::UnsupportedRequest => StatusCode::NOT_IMPLEMENTED,
+        ErrorCode::RoomFull | ErrorCode::TooManyTracks => StatusCode::FORBIDDEN,
+        ErrorCode::RoomExists | ErrorCode::NothingPublished => StatusCode::CONFLICT,
+        ErrorCode::SdpUnacceptable => StatusCode::NOT_ACCEPTABLE,
+        ErrorCode::RemoteUnmuteDisabled | ErrorCode::PreconditionFailed => {
+            StatusCode::PRECONDITION_FAILED
+        }
+        ErrorCode::MediaTimeout => StatusCode::GATEWAY_TIMEOUT,
+        ErrorCode::NodeOverloaded | ErrorCode::NodeDraining => StatusCode::SERVICE_UNAVAILABLE,
+        _ => status_of_chat(code),
+    }
+}
+
+/// The HTTP status that belongs to a code of chat.
+const fn status_of_chat(code: ErrorCode) -> StatusCode {
+    match code {
+        ErrorCode::SessionEnded | ErrorCode::RefreshInvalid | ErrorCode::PasswordWrong => {
+            StatusCode::UNAUTHORIZED
+        }
+        ErrorCode::AccountDisabled
         | ErrorCode::ChatNotPermitted
         | ErrorCode::NotFriends
         | ErrorCode::ContactRefused
@@ -271,50 +299,26 @@ pub const fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::GroupTooLarge
         | ErrorCode::LiveNotJoined
         | ErrorCode::SignUpClosed => StatusCode::FORBIDDEN,
-        ErrorCode::IdentityMissing
-        | ErrorCode::MalformedRequest
-        | ErrorCode::NameTooLong
-        | ErrorCode::ActorMissing
+        ErrorCode::ActorMissing
         | ErrorCode::Oneself
         | ErrorCode::ContentInvalid
         | ErrorCode::FieldLength
         | ErrorCode::TooMany
-        | ErrorCode::PasswordWeak
-        | ErrorCode::SdpMalformed
-        | ErrorCode::CandidateMalformed => StatusCode::BAD_REQUEST,
-        ErrorCode::RequestTooLarge | ErrorCode::MetadataTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        ErrorCode::RateLimited | ErrorCode::LiveThrottled | ErrorCode::TooSlow => {
-            StatusCode::TOO_MANY_REQUESTS
-        }
-        ErrorCode::NotFound
-        | ErrorCode::RoomNotFound
-        | ErrorCode::ParticipantNotFound
-        | ErrorCode::TrackNotFound
-        | ErrorCode::StaleSession
-        | ErrorCode::AccountNotFound
+        | ErrorCode::PasswordWeak => StatusCode::BAD_REQUEST,
+        ErrorCode::LiveThrottled | ErrorCode::TooSlow => StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::AccountNotFound
         | ErrorCode::RequestNotFound
         | ErrorCode::FriendGroupNotFound
         | ErrorCode::GroupNotFound
         | ErrorCode::ConversationNotFound
         | ErrorCode::MessageNotFound => StatusCode::NOT_FOUND,
-        ErrorCode::UnsupportedRequest => StatusCode::NOT_IMPLEMENTED,
-        ErrorCode::RoomFull | ErrorCode::TooManyTracks => StatusCode::FORBIDDEN,
-        ErrorCode::RoomExists
-        | ErrorCode::NothingPublished
-        | ErrorCode::AccountExists
+        ErrorCode::AccountExists
         | ErrorCode::GroupExists
         | ErrorCode::AlreadyMember
         | ErrorCode::AttributeChanged
         | ErrorCode::CounterOverflow
         | ErrorCode::KeyReused => StatusCode::CONFLICT,
-        ErrorCode::SdpUnacceptable => StatusCode::NOT_ACCEPTABLE,
-        ErrorCode::RemoteUnmuteDisabled | ErrorCode::PreconditionFailed => {
-            StatusCode::PRECONDITION_FAILED
-        }
-        ErrorCode::MediaTimeout => StatusCode::GATEWAY_TIMEOUT,
-        ErrorCode::NodeOverloaded | ErrorCode::NodeDraining | ErrorCode::OutcomeUnknown => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        ErrorCode::OutcomeUnknown => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

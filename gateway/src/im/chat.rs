@@ -35,9 +35,9 @@ const NOTICES_AT_ONCE: usize = 128;
 #[derive(Clone, Debug)]
 pub struct Chat(Arc<Inner>);
 
-/// What all sockets and requests share.
+/// What all sockets and requests share; opaque.
 #[derive(Debug)]
-pub(crate) struct Inner {
+pub struct Inner {
     pub(crate) shared: Shared,
     pub(crate) config: Config,
     pub(crate) tokens: Tokens,

@@ -9,9 +9,11 @@ use proto::{
 };
 use rand::Rng as _;
 
+type Fill = dyn Fn(&mut [u8]) + Send + Sync;
+
 /// Draws random bytes.
 #[derive(Clone)]
-pub struct Mint(Arc<dyn Fn(&mut [u8]) + Send + Sync>);
+pub struct Mint(Arc<Fill>);
 
 impl Mint {
     /// A mint that fills what `fill` fills.

@@ -11,18 +11,18 @@ use tokio::sync::Semaphore;
 use crate::error::Error;
 
 /// Hashes that may wait for a thread; each takes 19 MiB and some 20 ms when it runs.
-pub const WAITING_MAX: usize = 64;
+pub(crate) const WAITING_MAX: usize = 64;
 /// Shortest password, in bytes.
-pub const BYTES_MIN: usize = 8;
+pub(crate) const BYTES_MIN: usize = 8;
 /// Longest password, in bytes: longer ones only cost time.
-pub const BYTES_MAX: usize = 256;
+pub(crate) const BYTES_MAX: usize = 256;
 
 /// A hash of no password, so that an unknown account takes as long as a known one.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c3RvYS1ub2JvZHktMDA$mQ8v1C1m6W2mZ1YyN4nJZ7p0Q3k5b0w2G1k1sT8mX1E";
 
 /// Hashes and checks passwords.
 #[derive(Clone, Debug)]
-pub struct Hasher {
+pub(crate) struct Hasher {
     running: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
 }
@@ -30,7 +30,7 @@ pub struct Hasher {
 impl Hasher {
     /// A hasher for a machine with so many processors: half of them hash at most.
     #[must_use]
-    pub fn new(processors: usize) -> Self {
+    pub(crate) fn new(processors: usize) -> Self {
         let running = (processors / 2).max(1);
         Self {
             running: Arc::new(Semaphore::new(running)),
@@ -42,7 +42,7 @@ impl Hasher {
     ///
     /// # Errors
     /// [`Error::PasswordWeak`] by length; [`Error::Overloaded`] when too many wait.
-    pub async fn hash(&self, password: String, salt: [u8; 16]) -> Result<String, Error> {
+    pub(crate) async fn hash(&self, password: String, salt: [u8; 16]) -> Result<String, Error> {
         if !(BYTES_MIN..=BYTES_MAX).contains(&password.len()) {
             return Err(Error::PasswordWeak);
         }
@@ -57,7 +57,7 @@ impl Hasher {
     ///
     /// # Errors
     /// [`Error::PasswordWrong`]; [`Error::Overloaded`] when too many wait.
-    pub async fn verify(&self, password: String, hash: Option<String>) -> Result<(), Error> {
+    pub(crate) async fn verify(&self, password: String, hash: Option<String>) -> Result<(), Error> {
         if password.len() > BYTES_MAX {
             return Err(Error::PasswordWrong);
         }

@@ -5,6 +5,8 @@ mod client;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod im;
+#[cfg(test)]
 mod node;
 #[cfg(test)]
 mod session;

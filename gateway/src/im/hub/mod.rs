@@ -68,7 +68,7 @@ struct User {
     live: usize,
     groups: BTreeSet<GroupId>,
     /// What events said before the groups were known.
-    loading: Option<Box<BTreeMap<GroupId, bool>>>,
+    loading: Option<BTreeMap<GroupId, bool>>,
     watches: BTreeSet<UserId>,
     wish: Wish,
     /// What others were told last.
@@ -108,7 +108,7 @@ impl Hub {
         let Some(user) = self.users.get_mut(name) else { return };
         let Some(meanwhile) = user.loading.take() else { return };
         user.groups.extend(groups);
-        for (group, is_member) in *meanwhile {
+        for (group, is_member) in meanwhile {
             if is_member {
                 user.groups.insert(group);
             } else {

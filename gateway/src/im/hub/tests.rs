@@ -43,7 +43,7 @@ fn conversation(text: &str) -> ConversationId {
 struct World {
     hub: Hub,
     now: Instant,
-    sessions: u128,
+    sessions: u64,
 }
 
 impl World {
@@ -56,10 +56,10 @@ impl World {
         let owner = Owner {
             user: user(name),
             device: device.parse().unwrap(),
-            login: Some(SessionId(self.sessions as u64)),
+            login: Some(SessionId(self.sessions)),
             epoch: Some(1),
         };
-        let mailbox = Arc::new(Mailbox::new(self.sessions, owner, Codec::Protobuf));
+        let mailbox = Arc::new(Mailbox::new(self.sessions.into(), owner, Codec::Protobuf));
         self.hub.attach(self.now, Arc::clone(&mailbox));
         mailbox
     }

@@ -15,7 +15,6 @@ mod tests;
     clippy::allow_attributes_without_reason,
     clippy::large_enum_variant,
     clippy::use_self,
-    clippy::or_fun_call,
     clippy::too_many_lines,
     unused_qualifications,
     reason = "generated"

@@ -1,0 +1,5 @@
+//! The chat socket and the REST API over real sockets, with a node that answers what the test tells it to.
+
+mod rest;
+mod script;
+mod socket;
