@@ -28,7 +28,7 @@ use crate::{
     membership::{self, Administrator, Change, ChangeError},
     pending::{Leadership, Pending, WEIGHT_MAX},
     proposer::Proposed,
-    raft::{Raft, Types, machine, serve, snapshot::Snapshots},
+    raft::{Raft, machine, serve, snapshot::Snapshots, types::LogId},
     store::{Flusher, Store, StoreError},
 };
 
@@ -336,15 +336,14 @@ impl Handle {
 
     /// Lets the log go up to the snapshot, also what is usually kept for followers that are a little late.
     pub async fn forget_log(&self) {
-        let snapshot = self.status().snapshot;
-        if let Some(index) = snapshot {
-            let _failed = self.shared.raft.trigger().purge_log(index).await;
-            let wait = self.shared.raft.wait(Some(LEADER_WAIT));
-            let gone = |metrics: &openraft::RaftMetrics<Types>| {
-                metrics.purged.is_some_and(|purged| purged.index >= index)
-            };
-            let _failed = wait.metrics(gone, "the log is purged").await;
-        }
+        let kept = *self.shared.snapshots.subscribe().borrow();
+        let Some(index) = kept else { return };
+        let wait = self.shared.raft.wait(Some(LEADER_WAIT));
+        let reaches = |id: Option<LogId>| id.is_some_and(|id| id.index >= index);
+        // A failed node says so by `failed`.
+        let _failed = wait.metrics(|metrics| reaches(metrics.snapshot), "snapshot").await;
+        let _failed = self.shared.raft.trigger().purge_log(index).await;
+        let _failed = wait.metrics(|metrics| reaches(metrics.purged), "purged").await;
     }
 
     /// Changes whenever a snapshot was taken or installed: the index it reaches to.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use openraft::{
-    ChangeMembers,
+    ChangeMembers, RaftMetrics,
     async_runtime::watch::WatchReceiver,
     errors::{ClientWriteError, RaftError},
 };
@@ -101,15 +101,31 @@ impl Administrator {
                 if used.unwrap_or(true) {
                     return Err(ChangeError::IdUsed(node_id(id).0));
                 }
-                // Returns when the node has caught up, by snapshot if it must.
-                self.raft.add_learner(id, member, true).await.map_err(refused)?;
+                self.raft.add_learner(id, member, false).await.map_err(refused)?;
             }
         }
+        self.caught_up(id).await?;
         if role == Role::Voter {
             let voters = ChangeMembers::AddVoterIds(BTreeSet::from([id]));
             self.raft.change_membership(voters, true).await.map_err(refused)?;
         }
         Ok(())
+    }
+
+    /// Returns when a node has everything that was in the log at the time of the call, by snapshot if it must.
+    async fn caught_up(&self, id: u64) -> Result<(), ChangeError> {
+        let goal = self.raft.metrics().borrow_watched().last_log_index;
+        let wait = self.raft.wait(None);
+        let mut leads = true;
+        let reached = |metrics: &RaftMetrics<Types>| {
+            let Some(replication) = &metrics.replication else { return true };
+            let matched = replication.get(&id).and_then(Option::as_ref);
+            matched.map(|matched| matched.index) >= goal
+        };
+        if let Ok(metrics) = wait.metrics(reached, "a node catches up").await {
+            leads = metrics.replication.is_some();
+        }
+        if leads { Ok(()) } else { Err(ChangeError::NoLeader) }
     }
 
     async fn remove(&self, id: u64) -> Result<(), ChangeError> {

@@ -73,8 +73,8 @@ struct Links {
     incoming: mpsc::Sender<(NodeId, Stream)>,
     nodes: Mutex<BTreeMap<NodeId, String>>,
     connections: Mutex<BTreeMap<(NodeId, Lane), Connection>>,
-    /// One node is dialled once at a time.
-    dialling: tokio::sync::Mutex<()>,
+    /// One node is dialled once at a time; one that does not answer holds up no other.
+    dialling: Mutex<BTreeMap<(NodeId, Lane), Arc<tokio::sync::Mutex<()>>>>,
 }
 
 /// QUIC links of one node.
@@ -109,7 +109,7 @@ impl QuicTransport {
             incoming: sender,
             nodes: Mutex::default(),
             connections: Mutex::default(),
-            dialling: tokio::sync::Mutex::default(),
+            dialling: Mutex::default(),
         });
         tokio::spawn(Arc::clone(&links).accept(endpoint));
         Ok((Self { links, address }, incoming))
@@ -243,7 +243,8 @@ impl Links {
         if let Some(connection) = self.alive((node, lane)) {
             return Ok(connection);
         }
-        let dialling = self.dialling.lock().await;
+        let dialling = Arc::clone(lock(&self.dialling).entry((node, lane)).or_default());
+        let dialling = dialling.lock().await;
         if let Some(connection) = self.alive((node, lane)) {
             return Ok(connection);
         }

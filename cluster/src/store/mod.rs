@@ -95,7 +95,7 @@ pub enum StoreError {
 
 impl StoreError {
     /// Whether another process, and not damage, keeps the rows from opening.
-    fn is_lock(&self) -> bool {
+    pub(super) fn is_lock(&self) -> bool {
         matches!(self, Self::Sled(sled::Error::Io(error)) if error.to_string().contains("lock"))
     }
 }

@@ -7,6 +7,8 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{PoisonError, RwLock},
+    thread,
+    time::Duration,
 };
 
 use proto::store::{Batch, Direction, Memory, Scan, View};
@@ -15,6 +17,10 @@ use super::StoreError;
 
 /// Rows in one sled batch; larger ones hold its readers up for longer and are no faster.
 pub(super) const BATCH_ROWS: usize = 256;
+
+/// Waiting for a file that was closed just now.
+const LOCK_TRIES: u32 = 100;
+const LOCK_TRY_AFTER: Duration = Duration::from_millis(20);
 
 /// One change to a row.
 pub(super) type Change<'a> = (&'a [u8], Option<&'a [u8]>);
@@ -50,8 +56,18 @@ impl SledRows {
             .mode(sled::Mode::HighThroughput)
             // We flush and sync ourselves: sled's flush does not fsync.
             .flush_every_ms(None);
-        let db = guarded(|| config.open())?;
-        Ok(Self { db, dir: dir.to_owned() })
+        let mut tries = 0;
+        loop {
+            match guarded(|| config.open()) {
+                Ok(db) => return Ok(Self { db, dir: dir.to_owned() }),
+                // sled's own threads may hold the file a moment longer than whoever closed it just now.
+                Err(error) if error.is_lock() && tries < LOCK_TRIES => {
+                    tries += 1;
+                    thread::park_timeout(LOCK_TRY_AFTER);
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 }
 

@@ -80,7 +80,7 @@ proptest! {
                 Step::Flush => store.flush().unwrap(),
                 Step::Reopen => {
                     store.flush().unwrap();
-                    drop(store);
+                    store.close();
                     store = open(dir.path());
                 }
                 Step::Copy => {
