@@ -4,10 +4,11 @@
 //! replays the committed corpus and seeded mutations of it; `cargo xtask fuzz TARGET` searches with libFuzzer.
 //!
 //! Codemap: [`doors`] tokens, join requests, WHIP bodies, descriptions; [`signalling`] frames and whole sessions;
-//! [`packets`] STUN, framing, payload descriptors; [`forwarding`] the forwarding core; [`mutate`] seeded mutations.
+//! [`im`] chat frames; [`packets`] STUN, framing, payload descriptors; [`forwarding`] the forwarding core; [`mutate`] seeded mutations.
 
 pub mod doors;
 pub mod forwarding;
+pub mod im;
 pub mod mutate;
 pub mod packets;
 pub mod signalling;
@@ -31,6 +32,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "signal_frame", run: signalling::frame },
     Target { name: "signal_session", run: signalling::session },
     Target { name: "data_packet", run: signalling::data_packet },
+    Target { name: "im_frame", run: im::frame },
+    Target { name: "im_completion", run: im::completion },
     Target { name: "stun", run: packets::stun },
     Target { name: "framing", run: packets::framing },
     Target { name: "payload_descriptor", run: packets::payload_descriptor },

@@ -316,6 +316,7 @@ const fn status_of_chat(code: ErrorCode) -> StatusCode {
         | ErrorCode::GroupExists
         | ErrorCode::AlreadyMember
         | ErrorCode::AttributeChanged
+        | ErrorCode::KeyUsed
         | ErrorCode::CounterOverflow
         | ErrorCode::KeyReused => StatusCode::CONFLICT,
         ErrorCode::OutcomeUnknown => StatusCode::SERVICE_UNAVAILABLE,

@@ -41,6 +41,13 @@ impl Config {
 pub struct Secret(Box<[u8]>);
 
 impl Secret {
+    /// A secret made from another one, which it does not give away.
+    #[must_use]
+    pub fn derived(from: &[u8]) -> Self {
+        let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, from);
+        Self::from(aws_lc_rs::hmac::sign(&key, b"stoa chat access tokens"))
+    }
+
     /// The bytes.
     pub(crate) const fn bytes(&self) -> &[u8] {
         &self.0

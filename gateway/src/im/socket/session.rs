@@ -459,3 +459,19 @@ fn instant_of(chat: &Chat, now: Instant, at_s: u64) -> Instant {
     // A day is longer than any sensible token, and timers do not like eternity.
     now + Duration::from_secs(at_s.saturating_sub(chat.now_s()).min(86_400))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Session;
+
+    fn bytes<A, B, F: Future>(_: impl Fn(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn an_idle_session_is_small() {
+        // Two of these are allocated by the runtime for each socket, next to 2 KiB of read buffer.
+        let bytes = bytes(Session::run);
+        assert!(bytes <= 3_072, "{bytes} bytes");
+    }
+}

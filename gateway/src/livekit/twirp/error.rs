@@ -9,7 +9,10 @@ use axum::{
 use proto::error::{ErrorCode, Retry};
 use serde::Serialize;
 
-use crate::{error::Error, node::Refusal};
+use crate::{
+    error::{Error, status_of},
+    node::Refusal,
+};
 
 /// Longest text of a parser that is repeated in a message.
 const DETAIL_BYTES_MAX: usize = 200;
@@ -102,6 +105,20 @@ impl TwirpCode {
             ErrorCode::RoomExists => Self::AlreadyExists,
             ErrorCode::MediaTimeout => Self::DeadlineExceeded,
             ErrorCode::NodeOverloaded | ErrorCode::NodeDraining => Self::Unavailable,
+            other => Self::of_status(status_of(other)),
+        }
+    }
+
+    /// For codes that rooms do not have: their class is enough.
+    const fn of_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::BAD_REQUEST => Self::InvalidArgument,
+            StatusCode::UNAUTHORIZED => Self::Unauthenticated,
+            StatusCode::FORBIDDEN => Self::PermissionDenied,
+            StatusCode::NOT_FOUND => Self::NotFound,
+            StatusCode::CONFLICT => Self::FailedPrecondition,
+            StatusCode::TOO_MANY_REQUESTS => Self::ResourceExhausted,
+            StatusCode::SERVICE_UNAVAILABLE => Self::Unavailable,
             _ => Self::Internal,
         }
     }
