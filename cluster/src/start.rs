@@ -37,13 +37,13 @@ use crate::{
     raft::{
         self, Raft, Timing,
         log_store::LogStore,
-        machine::{self, Surroundings},
+        machine::{self, MachineHost, Surroundings},
         network::Network,
         serve::Server,
         snapshot::{Header, Snapshots},
         types::{StoredMembership, id_of},
     },
-    store::{self, Store},
+    store::{self, Flusher, Store},
 };
 
 /// Rounds of events that wait for whoever receives them; applying waits beyond.
@@ -155,6 +155,30 @@ fn connect(config: &Config) -> Result<(Arc<dyn Transport>, Incoming), StartError
     })
 }
 
+async fn open_off_the_reactor(config: Config) -> Result<Opened, StartError> {
+    tokio::task::spawn_blocking(move || open(&config)).await.map_err(io::Error::other)?
+}
+
+fn start_flusher(store: &Store, failed: watch::Sender<bool>) -> io::Result<Flusher> {
+    store.start_flusher(move |error| {
+        tracing::error!(%error, "the store cannot be written; the node must stop");
+        failed.send_replace(true);
+    })
+}
+
+/// Reads the log and brings the machine to what was committed; nothing runs yet.
+async fn build_raft(
+    config: &Config,
+    links: &Arc<Links>,
+    log: &Log,
+    host: MachineHost,
+) -> Result<Raft, StartError> {
+    let id = u64::from(config.node.0);
+    let network = Network { links: Arc::clone(links) };
+    let raft_config = raft::config(config.timing)?;
+    Ok(Raft::build(id, raft_config, network, LogStore::new(log.clone()), host).await?)
+}
+
 /// Starts a node. Entries that were committed before and are replayed now are not shown as events: read the state.
 ///
 /// # Errors
@@ -163,9 +187,7 @@ pub async fn start<M: Machine>(
     config: Config,
     machine: M,
 ) -> Result<(Handle, Events<M::Outcome>), StartError> {
-    let opening = config.clone();
-    let opened = tokio::task::spawn_blocking(move || open(&opening));
-    let Opened { log, store, snapshots } = opened.await.map_err(io::Error::other)??;
+    let Opened { log, store, snapshots } = open_off_the_reactor(config.clone()).await?;
     let (transport, incoming) = connect(&config)?;
     let links = Arc::new(Links { transport });
     let channels = Arc::new(Channels::new(Arc::clone(&links)));
@@ -184,27 +206,11 @@ pub async fn start<M: Machine>(
     };
     let started = tokio::task::spawn_blocking(move || machine::start(machine, surroundings));
     let (host, applier) = started.await.map_err(io::Error::other)??;
-    let failing = failed.clone();
-    let flusher = store.start_flusher(move |error| {
-        tracing::error!(%error, "the store cannot be written; the node must stop");
-        failing.send_replace(true);
-    })?;
-    let id = u64::from(config.node.0);
-    let network = Network { links: Arc::clone(&links) };
-    let raft_config = raft::config(config.timing)?;
-    let log_store = LogStore::new(log.clone());
-    let raft = Raft::build(id, raft_config, network, log_store, host).await?;
+    let flusher = start_flusher(&store, failed.clone())?;
+    let raft = build_raft(&config, &links, &log, host).await?;
     live.store(true, Ordering::Release);
     raft.run();
     let (leader, leader_seen) = watch::channel(None);
-    let administrator = Administrator { raft: raft.clone(), store: store.clone() };
-    let server = Server {
-        raft: raft.clone(),
-        snapshots: snapshots.clone(),
-        channels: Arc::clone(&channels),
-        administrator,
-        received: Arc::default(),
-    };
     let (proposals, queue) = mpsc::channel(WEIGHT_MAX);
     let proposer = Proposer {
         queue,
@@ -214,11 +220,19 @@ pub async fn start<M: Machine>(
         events,
     };
     let mut tasks = JoinSet::new();
-    tasks.spawn(server.run(incoming));
+    tasks.spawn(proposer.run());
     tasks.spawn(observe(raft.clone(), Arc::clone(&links), leader));
     tasks.spawn(watch_for_failure(raft.clone(), failed));
-    tasks.spawn(proposer.run());
     tasks.spawn(keep(raft.clone(), log.clone(), config.snapshot_after_bytes));
+    let administrator = Administrator { raft: raft.clone(), store: store.clone() };
+    let server = Server {
+        raft: raft.clone(),
+        snapshots: snapshots.clone(),
+        channels: Arc::clone(&channels),
+        administrator,
+        received: Arc::default(),
+    };
+    tasks.spawn(server.run(incoming));
     let shared = Shared {
         node: config.node,
         raft,
@@ -300,7 +314,7 @@ async fn keep(raft: Raft, log: Log, after_bytes: u64) {
     let mut ticks = interval(KEEP_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let held = log.disk_bytes();
-    let mut until = if held >= after_bytes { 0 } else { after_bytes - held };
+    let mut until = after_bytes.saturating_sub(held);
     loop {
         ticks.tick().await;
         let written = log.figures().bytes;

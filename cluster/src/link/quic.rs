@@ -65,6 +65,9 @@ fn certificates<E: std::error::Error + Send + Sync + 'static>(error: E) -> QuicE
     QuicError::Certificates(Box::new(error))
 }
 
+/// Held by whoever dials.
+type Turn = Arc<tokio::sync::Mutex<()>>;
+
 struct Links {
     me: NodeId,
     /// `None` when it was closed: the port is free then.
@@ -74,7 +77,7 @@ struct Links {
     nodes: Mutex<BTreeMap<NodeId, String>>,
     connections: Mutex<BTreeMap<(NodeId, Lane), Connection>>,
     /// One node is dialled once at a time; one that does not answer holds up no other.
-    dialling: Mutex<BTreeMap<(NodeId, Lane), Arc<tokio::sync::Mutex<()>>>>,
+    dialling: Mutex<BTreeMap<(NodeId, Lane), Turn>>,
 }
 
 /// QUIC links of one node.

@@ -69,7 +69,7 @@ impl Segment {
     }
 
     /// Cuts everything from `position` on and allocates the rest again, empty.
-    pub(super) fn cut(&mut self) -> io::Result<()> {
+    pub(super) fn cut(&self) -> io::Result<()> {
         self.file.set_len(self.position as u64)?;
         allocate(&self.file, self.size)?;
         self.file.sync_all()

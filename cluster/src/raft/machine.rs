@@ -166,40 +166,36 @@ impl<M: Machine> Applier<M> {
         let Self { machine, around, position } = self;
         let mut header = position.get().clone();
         let live = around.live.load(Ordering::Acquire);
-        let mut events = Vec::new();
-        let batch = around.store.read(|view| {
-            let mut round = Batch::new();
-            for entry in entries {
-                header.last = Some(entry.log_id);
-                match entry.payload {
-                    EntryPayload::Blank => {}
-                    EntryPayload::Membership(membership) => {
-                        for (node, _) in membership.nodes() {
-                            put_used(&mut round, *node);
+        let (batch, events) = around
+            .store
+            .read(|view| {
+                let mut round = Round { batch: Batch::new(), events: Vec::new() };
+                for entry in entries {
+                    header.last = Some(entry.log_id);
+                    match entry.payload {
+                        EntryPayload::Blank => {}
+                        EntryPayload::Membership(membership) => {
+                            for (node, _) in membership.nodes() {
+                                put_used(&mut round.batch, *node);
+                            }
+                            header.membership =
+                                StoredMembership::new(Some(entry.log_id), membership);
+                            put_header(&mut round.batch, &header)?;
                         }
-                        header.membership = StoredMembership::new(Some(entry.log_id), membership);
-                        put_header(&mut round, &header)?;
-                    }
-                    EntryPayload::Normal(commands) => {
-                        header.at = header.at.max(commands.at);
-                        let place = (entry.log_id.index, LogTime(header.at));
-                        let pending = live.then_some(&*around.pending);
-                        run_commands(
-                            machine,
-                            view,
-                            &mut round,
-                            place,
-                            commands,
-                            pending,
-                            &mut events,
-                        );
+                        EntryPayload::Normal(commands) => {
+                            header.at = header.at.max(commands.at);
+                            let place = (entry.log_id.index, LogTime(header.at));
+                            let pending = live.then_some(&*around.pending);
+                            run_commands(machine, view, &mut round, place, commands, pending);
+                        }
                     }
                 }
-            }
-            round.put(APPLIED_KEY.to_vec(), postcard::to_stdvec(&(header.last, header.at))?);
-            Ok::<_, postcard::Error>(round)
-        })?;
-        around.store.commit(batch.map_err(io::Error::other)?)?;
+                let Round { mut batch, events } = round;
+                batch.put(APPLIED_KEY.to_vec(), postcard::to_stdvec(&(header.last, header.at))?);
+                Ok::<_, postcard::Error>((batch, events))
+            })?
+            .map_err(io::Error::other)?;
+        around.store.commit(batch)?;
         let index = header.last.map(|last| last.index);
         let leader = header.last.map(|last| *last.committed_leader_id());
         *position.get() = header;
@@ -230,15 +226,20 @@ impl<M: Machine> Applier<M> {
     }
 }
 
+/// What a round of entries changes and gives.
+struct Round<O> {
+    batch: Batch,
+    events: Vec<Event<O>>,
+}
+
 /// Runs one entry's commands over what earlier ones of the round have written.
 fn run_commands<M: Machine>(
     machine: &mut M,
     view: &dyn View,
-    round: &mut Batch,
+    round: &mut Round<M::Outcome>,
     (index, at): (u64, LogTime),
     commands: Commands,
     pending: Option<&Pending>,
-    events: &mut Vec<Event<M::Outcome>>,
 ) {
     let Some((origin, commands)) = Commands::decode(commands.batch) else {
         // Only a program error makes such an entry, and every node skips it alike.
@@ -250,9 +251,9 @@ fn run_commands<M: Machine>(
     for command in commands {
         let mut batch = Batch::new();
         let outcome =
-            machine.apply(&Overlay { base: view, batch: round }, at, &command, &mut batch);
-        round.merge(batch);
-        events.push(Event::Applied(Applied { index, at, tag: tags.next(), outcome }));
+            machine.apply(&Overlay { base: view, batch: &round.batch }, at, &command, &mut batch);
+        round.batch.merge(batch);
+        round.events.push(Event::Applied(Applied { index, at, tag: tags.next(), outcome }));
     }
 }
 

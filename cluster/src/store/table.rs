@@ -118,7 +118,7 @@ impl View for TablesView<'_> {
         let rows = RowsView(&**rows);
         match frozen {
             Some(frozen) => {
-                let base = Overlay { base: &rows, batch: &**frozen };
+                let base = Overlay { base: &rows, batch: frozen };
                 Overlay { base: &base, batch: active }.scan(from, to, direction, visit);
             }
             None => Overlay { base: &rows, batch: active }.scan(from, to, direction, visit),

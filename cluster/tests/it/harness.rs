@@ -249,9 +249,8 @@ pub(crate) async fn write(node: Node, name: String, count: u32) -> Vec<(String, 
     for number in 0..count {
         let command = format!("{name}-{number:06}");
         // An unknown outcome is left: sending it again might apply it twice.
-        match node.append(command.clone()).await {
-            Ok(place) => acknowledged.push((command, place)),
-            Err(e) => eprintln!("DBG {command} {e:?} {:?}", node.handle.status()),
+        if let Ok(place) = node.append(command.clone()).await {
+            acknowledged.push((command, place));
         }
     }
     acknowledged
