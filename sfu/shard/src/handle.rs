@@ -23,6 +23,7 @@ use crate::{
     peer::Shared,
     tcp::{self, Listener},
     udp::Udp,
+    wire::Wire,
 };
 
 /// Commands that wait for a shard at most. A larger queue hides overload, a smaller one refuses join bursts.
@@ -98,9 +99,14 @@ impl ShardHandle {
                 Overloaded(Box::new(command))
             }
         })?;
-        // A wake-up that fails leaves the command to the thread's next turn, at most a poll interval away.
-        let _ = self.waker.wake();
+        self.wake();
         Ok(())
+    }
+
+    /// Has the thread take a turn; needed after something was sent to it over a [`Wire`].
+    pub fn wake(&self) {
+        // A wake-up that fails leaves what waits to the thread's next turn, at most a poll interval away.
+        let _ = self.waker.wake();
     }
 }
 
@@ -113,7 +119,25 @@ impl ShardHandle {
 /// [`Error::Numbering`] when the shards are not 0, 1, 2, ...; [`Error::Bind`] when an address is taken;
 /// [`Error::Start`] when the system refuses a thread or a poller; [`Error::Certificate`] when no key can be made.
 pub fn start(configs: Vec<ShardConfig>, tcp: Option<SocketAddr>) -> Result<Shards, Error> {
-    let numbered = configs.iter().enumerate().all(|(i, c)| usize::from(c.shard.0) == i);
+    start_each(configs.into_iter().map(|config| (config, None)).collect(), tcp)
+}
+
+/// Starts one shard whose datagrams pass through memory, for benchmarks and tests: no socket is opened, and
+/// [`ShardConfig::udp`] is only what the shard calls itself in candidates.
+///
+/// Whoever sends over the other end of the wire calls [`ShardHandle::wake`] afterwards.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_on_wire(config: ShardConfig, wire: Wire) -> Result<Shards, Error> {
+    start_each(vec![(config, Some(wire))], None)
+}
+
+fn start_each(
+    configs: Vec<(ShardConfig, Option<Wire>)>,
+    tcp: Option<SocketAddr>,
+) -> Result<Shards, Error> {
+    let numbered = configs.iter().enumerate().all(|(i, (c, _))| usize::from(c.shard.0) == i);
     if configs.is_empty() || !numbered {
         return Err(Error::Numbering);
     }
@@ -122,7 +146,10 @@ pub fn start(configs: Vec<ShardConfig>, tcp: Option<SocketAddr>) -> Result<Shard
     let tcp = listener.as_ref().map(Listener::addr);
     let (events_tx, events) = mpsc::channel(EVENTS_MAX);
     let (clock, alive) = (Clock::start(), Arc::new(()));
-    let opened = configs.into_iter().map(Opened::open).collect::<Result<Vec<_>, _>>()?;
+    let opened = configs
+        .into_iter()
+        .map(|(c, wire)| Opened::open(c, wire))
+        .collect::<Result<Vec<_>, _>>()?;
     let wakers: Vec<_> = opened.iter().map(|opened| Arc::clone(&opened.waker)).collect();
     let mut shards = Shards { handles: Vec::new(), events, tcp, threads: Threads(Vec::new()) };
     let mut doors = Vec::new();
@@ -176,10 +203,13 @@ struct Opened {
 }
 
 impl Opened {
-    fn open(config: ShardConfig) -> Result<Self, Error> {
+    fn open(config: ShardConfig, wire: Option<Wire>) -> Result<Self, Error> {
         let poll = Poll::new().map_err(Error::Start)?;
         let waker = Arc::new(Waker::new(poll.registry(), driver::WAKE).map_err(Error::Start)?);
-        let (udp, udp_addr) = driver::bind(config.udp)?;
+        let (udp, udp_addr) = match wire {
+            Some(wire) => (Udp::Wire(wire), config.udp),
+            None => driver::bind(config.udp)?,
+        };
         Ok(Self { config, poll, waker, udp, udp_addr })
     }
 }

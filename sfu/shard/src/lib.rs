@@ -29,7 +29,8 @@
 //! `ingest` packets in, `forward` packets out, `commands`, `settle` descriptions and subscriptions, `happenings`,
 //! `sweep` by time; `peer` one client and its connections, the only place that knows the connection library; `link`
 //! between shards; `udp`, `tcp`, `demux`, `timers`, `events` the thread's surroundings; [`ufrag`], [`stun`],
-//! [`framing`], [`packet`], [`sdp`] readers of outside bytes, pure and bounded; [`counters`] figures.
+//! [`framing`], [`packet`], [`sdp`] readers of outside bytes, pure and bounded; [`counters`] figures;
+//! [`wire`] datagrams through memory, for benchmarks and tests.
 
 pub mod api;
 mod clock;
@@ -49,8 +50,10 @@ mod tcp;
 mod timers;
 mod udp;
 pub mod ufrag;
+pub mod wire;
 
 pub use error::Error;
 pub use handle::{
     COMMANDS_MAX, EVENTS_MAX, Events, Overloaded, ShardHandle, Shards, Threads, start,
+    start_on_wire,
 };

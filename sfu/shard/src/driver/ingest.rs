@@ -23,7 +23,8 @@ const WANTS_MAX: usize = 65_536;
 impl Shard {
     /// Reads the socket if it has something; `true` when more waits.
     pub(super) fn on_udp(&mut self, ready: &mio::Events) -> bool {
-        self.work.udp_ready |= ready.iter().any(|event| event.token() == UDP);
+        self.work.udp_ready |=
+            self.udp.is_silent() || ready.iter().any(|event| event.token() == UDP);
         if !self.work.udp_ready {
             return false;
         }

@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-use mio::{Interest, Poll, Token};
+use mio::{Poll, Token};
 use proto::id::ShardId;
 pub(crate) use state::Shard;
 use tokio::sync::mpsc::Sender;
@@ -32,7 +32,7 @@ use crate::{
     link::Link,
     peer::Shared,
     tcp::Handed,
-    udp::Udp,
+    udp::{Socket, Udp},
 };
 
 /// The poller's token of the UDP socket.
@@ -92,8 +92,7 @@ enum Turn {
 /// Runs a media thread until it is told to stop.
 pub(crate) fn run(mut seed: Seed) {
     let _alive = Arc::clone(&seed.alive);
-    let register = seed.poll.registry().register(seed.udp.source(), UDP, Interest::READABLE);
-    if let Err(error) = register {
+    if let Err(error) = seed.udp.register(seed.poll.registry(), UDP) {
         tracing::error!(%error, "the media socket cannot be polled");
         return;
     }
@@ -146,5 +145,5 @@ pub(crate) fn bind(addr: SocketAddr) -> Result<(Udp, SocketAddr), Error> {
     let bind = |source| Error::Bind { addr, source };
     let socket = std::net::UdpSocket::bind(addr).map_err(bind)?;
     let bound = socket.local_addr().map_err(bind)?;
-    Ok((Udp::new(socket).map_err(bind)?, bound))
+    Ok((Udp::Socket(Socket::new(socket).map_err(bind)?), bound))
 }

@@ -1,18 +1,21 @@
-//! The shard's UDP socket: batches in by GRO and `recvmmsg`, runs out by GSO.
-//! Hot path: buffers are reused, nothing is allocated per packet.
+//! Where the shard's datagrams come from and go to: a socket, or a wire through memory for benchmarks and tests.
+//! Hot path: buffers are reused, nothing is allocated per packet; which of the two it is, is asked once per batch.
+
+mod socket;
 
 use std::{
-    io::{self, ErrorKind, IoSliceMut},
+    io,
     net::{IpAddr, SocketAddr},
 };
 
-use mio::net::UdpSocket;
-use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
+use mio::{Interest, Registry, Token};
+use quinn_udp::{BATCH_SIZE, RecvMeta};
+pub(crate) use socket::Socket;
 
-use crate::counters::{Counters, Drop};
-
-/// Kernel buffers asked for. A burst of a key frame to hundreds of subscribers must fit the one for sending.
-const SOCKET_BUFFER_BYTES: usize = 8 * 1024 * 1024;
+use crate::{
+    counters::{Counters, Drop},
+    wire::{self, Wire},
+};
 
 /// The largest datagram that is received.
 const DATAGRAM_MAX: usize = 2048;
@@ -25,9 +28,6 @@ const RUN_BYTES_MAX: usize = 60_000;
 
 /// Datagrams in one run at most (the kernel's `UDP_MAX_SEGMENTS`).
 const RUN_SEGMENTS_MAX: usize = 64;
-
-/// Local addresses remembered at most.
-const LOCAL_IPS_MAX: usize = 16;
 
 /// One datagram waiting to be sent; its bytes lie in [`Outbox::bytes`].
 #[derive(Clone, Copy, Debug)]
@@ -80,11 +80,23 @@ impl Outbox {
         }
     }
 
+    /// Hands each run that goes over UDP to `send`, in order.
+    fn each_run(&self, segments_max: usize, mut send: impl FnMut(Run, &[u8])) {
+        let (mut first, mut at) = (0, 0);
+        while let Some(run) = self.run(first, segments_max) {
+            let contents = self.bytes.get(at..at + run.bytes).unwrap_or(&[]);
+            (first, at) = (run.end, at + run.bytes);
+            if !run.head.tcp {
+                send(run, contents);
+            }
+        }
+    }
+
     /// The longest run from a segment on: its end, its bytes, and the size of its datagrams. All go the same way and
     /// are of equal size, but the last may be shorter.
     fn run(&self, first: usize, segments_max: usize) -> Option<Run> {
         let head = *self.segments.get(first)?;
-        let mut run = Run { end: first + 1, bytes: head.len, head };
+        let mut run = Run { first, end: first + 1, bytes: head.len, head };
         if head.tcp {
             return Some(run);
         }
@@ -107,19 +119,10 @@ impl Outbox {
 }
 
 struct Run {
+    first: usize,
     end: usize,
     bytes: usize,
     head: Segment,
-}
-
-/// The socket.
-pub(crate) struct Udp {
-    socket: UdpSocket,
-    state: UdpSocketState,
-    wildcard: bool,
-    ipv4: bool,
-    /// Addresses of this host that packets arrived on; a wildcard socket answers from them.
-    local_ips: Vec<IpAddr>,
 }
 
 /// Where a received datagram lies and came from.
@@ -161,120 +164,78 @@ impl Batch {
     }
 }
 
+/// Cuts what came together into datagrams of one size; the last may be shorter.
+fn cut(
+    datagrams: &mut Vec<Datagram>,
+    (buffer, len, stride): (usize, usize, usize),
+    source: SocketAddr,
+    local_ip: Option<IpAddr>,
+) {
+    let mut start = 0;
+    while start < len {
+        let end = len.min(start + stride.max(1));
+        datagrams.push(Datagram { source, local_ip, buffer, start, end });
+        start = end;
+    }
+}
+
+/// The way of the shard's datagrams.
+pub(crate) enum Udp {
+    Socket(Socket),
+    Wire(Wire),
+}
+
 impl Udp {
-    /// Wraps a bound socket.
-    pub(crate) fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
-        let state = UdpSocketState::new((&socket).into())?;
-        // The kernel grants what it is configured to; less only means more drops under bursts, which are counted.
-        let _ = state.set_send_buffer_size((&socket).into(), SOCKET_BUFFER_BYTES);
-        let _ = state.set_recv_buffer_size((&socket).into(), SOCKET_BUFFER_BYTES);
-        let local = socket.local_addr()?;
-        Ok(Self {
-            socket: UdpSocket::from_std(socket),
-            state,
-            wildcard: local.ip().is_unspecified(),
-            ipv4: local.is_ipv4(),
-            local_ips: Vec::new(),
-        })
+    /// Has the poller tell when datagrams wait, if it can.
+    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        match self {
+            Self::Socket(socket) => registry.register(socket.source(), token, Interest::READABLE),
+            Self::Wire(_) => Ok(()),
+        }
     }
 
-    /// The socket, for registering it with a poller.
-    pub(crate) fn source(&mut self) -> &mut UdpSocket {
-        &mut self.socket
+    /// Whether the poller is silent about waiting datagrams, so that each turn has to look.
+    pub(crate) fn is_silent(&self) -> bool {
+        matches!(self, Self::Wire(_))
     }
 
     /// Receives one batch; `false` when nothing waits.
     pub(crate) fn receive(&mut self, batch: &mut Batch) -> bool {
-        batch.datagrams.clear();
-        let mut slices: Vec<IoSliceMut<'_>> =
-            batch.buffers.iter_mut().map(|buffer| IoSliceMut::new(buffer)).collect();
-        let received = self.state.recv((&self.socket).into(), &mut slices, &mut batch.metas);
-        let count = match received {
-            Ok(count) => count,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
-            // A fault of one call, such as a report about an earlier packet: the next call may bring packets.
-            Err(_) => 0,
-        };
-        for (buffer, meta) in batch.metas.iter().enumerate().take(count) {
-            if self.wildcard && self.local_ips.len() < LOCAL_IPS_MAX {
-                let local = meta.dst_ip.map(|ip| ip.to_canonical());
-                self.local_ips.extend(local.filter(|ip| !self.local_ips.contains(ip)));
-            }
-            let stride = meta.stride.max(1);
-            // A socket of both families sees IPv4 addresses mapped into IPv6; candidates and maps know them plain.
-            let source = SocketAddr::new(meta.addr.ip().to_canonical(), meta.addr.port());
-            let local_ip = meta.dst_ip.map(|ip| ip.to_canonical());
-            let mut start = 0;
-            while start < meta.len {
-                let end = meta.len.min(start + stride);
-                batch.datagrams.push(Datagram { source, local_ip, buffer, start, end });
-                start = end;
-            }
-        }
-        true
-    }
-
-    /// An address in the family of the socket.
-    fn reachable(&self, destination: SocketAddr) -> SocketAddr {
-        match destination {
-            SocketAddr::V4(v4) if !self.ipv4 => (v4.ip().to_ipv6_mapped(), v4.port()).into(),
-            SocketAddr::V4(_) | SocketAddr::V6(_) => destination,
+        match self {
+            Self::Socket(socket) => socket.receive(batch),
+            Self::Wire(wire) => receive_wire(wire, batch),
         }
     }
 
     /// Sends everything in the outbox that goes over UDP, in runs.
-    pub(crate) fn send(&self, outbox: &Outbox, counters: &Counters) {
-        let (mut first, mut at) = (0, 0);
-        while let Some(run) = outbox.run(first, self.state.max_gso_segments().min(RUN_SEGMENTS_MAX))
-        {
-            let contents = outbox.bytes.get(at..at + run.bytes).unwrap_or(&[]);
-            let count = run.end - first;
-            (first, at) = (run.end, at + run.bytes);
-            if !run.head.tcp {
-                self.send_run(&run, contents, count, counters);
-            }
+    pub(crate) fn send(&mut self, outbox: &Outbox, counters: &Counters) {
+        match self {
+            Self::Socket(socket) => socket.send(outbox, counters),
+            Self::Wire(wire) => send_wire(wire, outbox, counters),
         }
     }
+}
 
-    fn send_run(&self, run: &Run, contents: &[u8], count: usize, counters: &Counters) {
-        let source = Some(run.head.source.ip()).filter(|ip| self.local_ips.contains(ip));
-        let transmit = Transmit {
-            destination: self.reachable(run.head.destination),
-            ecn: None,
-            contents,
-            segment_size: (count > 1).then_some(run.head.len),
-            src_ip: source.filter(|ip| ip.is_ipv4() == self.ipv4),
-        };
+fn receive_wire(wire: &mut Wire, batch: &mut Batch) -> bool {
+    batch.datagrams.clear();
+    for (index, buffer) in batch.buffers.iter_mut().enumerate() {
+        let Some((run, bytes)) = wire.receive(buffer) else { break };
+        let local_ip = Some(run.destination.ip());
+        cut(&mut batch.datagrams, (index, bytes.len(), run.stride), run.source, local_ip);
+    }
+    !batch.datagrams.is_empty()
+}
+
+fn send_wire(wire: &mut Wire, outbox: &Outbox, counters: &Counters) {
+    outbox.each_run(RUN_SEGMENTS_MAX, |run, contents| {
+        let Segment { destination, source, len, .. } = run.head;
+        let count = (run.end - run.first) as u64;
         counters.sends.add(1);
-        let sent = self.state.try_send((&self.socket).into(), &transmit);
-        match sent {
-            Ok(()) => counters.sent.add(count as u64, run.bytes as u64),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                counters.drop_many(Drop::SocketFull, count as u64);
-            }
-            // The card or path refused the run as a whole: one by one it may pass. The state remembers and shortens
-            // later runs.
-            Err(_) if count > 1 => self.send_singly(run, contents, counters),
-            Err(_) => counters.drop_one(Drop::SocketFull),
+        match wire.send(wire::Run { source, destination, stride: len }, contents) {
+            Ok(()) => counters.sent.add(count, run.bytes as u64),
+            Err(wire::Full) => counters.drop_many(Drop::SocketFull, count),
         }
-    }
-
-    fn send_singly(&self, run: &Run, contents: &[u8], counters: &Counters) {
-        for datagram in contents.chunks(run.head.len.max(1)) {
-            let transmit = Transmit {
-                destination: self.reachable(run.head.destination),
-                ecn: None,
-                contents: datagram,
-                segment_size: None,
-                src_ip: None,
-            };
-            counters.sends.add(1);
-            match self.state.try_send((&self.socket).into(), &transmit) {
-                Ok(()) => counters.sent.add(1, datagram.len() as u64),
-                Err(_) => counters.drop_one(Drop::SocketFull),
-            }
-        }
-    }
+    });
 }
 
 #[cfg(test)]

@@ -48,7 +48,8 @@ fn runs_are_bounded_in_segments_and_bytes() {
 fn runs_arrive_as_single_datagrams() {
     let receiver = std::net::UdpSocket::bind(address(0)).unwrap();
     receiver.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-    let udp = Udp::new(std::net::UdpSocket::bind(address(0)).unwrap()).unwrap();
+    let socket = Socket::new(std::net::UdpSocket::bind(address(0)).unwrap()).unwrap();
+    let mut udp = Udp::Socket(socket);
     let outbox = filled(&[(receiver.local_addr().unwrap().port(), 700); 5]);
     let counters = Counters::default();
     udp.send(&outbox, &counters);
@@ -56,4 +57,22 @@ fn runs_arrive_as_single_datagrams() {
         assert_eq!(receiver.recv(&mut [0; 2000]).unwrap(), 700);
     }
     assert_eq!(counters.sent.packets.get(), 5);
+}
+
+#[test]
+fn runs_over_a_wire_are_counted_and_come_back_as_single_datagrams() {
+    let (wire, mut other) = wire::pair();
+    let mut udp = Udp::Wire(wire);
+    let counters = Counters::default();
+    udp.send(&filled(&[(2, 700), (2, 700), (2, 60), (3, 10)]), &counters);
+    assert_eq!((counters.sends.get(), counters.sent.packets.get()), (2, 4));
+    let mut buffer = vec![0; 4096];
+    let (run, bytes) = other.receive(&mut buffer).unwrap();
+    assert_eq!((run.destination, run.stride, bytes.len()), (address(2), 700, 1460));
+    other.send(run, &[1; 1460]).unwrap();
+    let mut batch = Batch::new();
+    assert!(udp.receive(&mut batch));
+    let lens: Vec<usize> = batch.datagrams().map(|(_, bytes)| bytes.len()).collect();
+    assert_eq!(lens, [700, 700, 60]);
+    assert!(!udp.receive(&mut batch));
 }

@@ -13,3 +13,5 @@ mod hostile;
 mod media;
 #[cfg(test)]
 mod modes;
+#[cfg(test)]
+mod wire;

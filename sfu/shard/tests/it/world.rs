@@ -21,7 +21,7 @@ use str0m::media::Direction;
 use crate::client::{Pc, Source, now};
 
 /// Longer than any test takes on a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A client with its connections.
 pub(crate) struct Client {
