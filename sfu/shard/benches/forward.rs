@@ -1,4 +1,5 @@
-//! What forwarding costs: processor time per forwarded packet over UDP, beside a plain loop around the same library.
+//! What forwarding costs: processor time and allocations per forwarded packet, in memory and over UDP, beside a plain
+//! loop around the same library.
 //!
 //! `cargo bench -p sfu-shard --bench forward -- --help` lists the options.
 #![expect(
@@ -8,11 +9,15 @@
     reason = "a benchmark prints, and stops at the first surprise"
 )]
 
+use mimalloc::MiMalloc;
+use tracking_allocator::Allocator;
+
 mod support;
 
+/// The product's allocator; its calls are counted while [`support`] asks for it.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Allocator<MiMalloc> = Allocator::from_allocator(MiMalloc);
 
 fn main() {
-    support::main(|| None);
+    support::main();
 }

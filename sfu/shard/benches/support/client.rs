@@ -1,14 +1,15 @@
-//! The client: one publisher and many subscribers, each a full connection with a socket of its own.
+//! The client: one publisher and many subscribers, each a full connection with a socket of its own, or all of them on
+//! one wire.
 
 use std::{
     io::IoSliceMut,
     net::SocketAddr,
-    sync::mpsc::Receiver,
     time::{Duration, Instant},
 };
 
 use mio::{Events, Interest, Poll, Token};
 use quinn_udp::{RecvMeta, UdpSocketState};
+use sfu_shard::wire::{Run, Wire};
 use str0m::{
     Candidate, Event, Input, Output, Rtc,
     change::{SdpAnswer, SdpPendingOffer},
@@ -17,12 +18,88 @@ use str0m::{
     rtp::{Extension, ExtensionMap, RtpWrite},
 };
 
-use super::{FRAME_PACKETS, FRAMES_PER_SECOND, PAYLOAD_BYTES, lines, now, pack, say, unpack};
+use super::{FRAME_PACKETS, FRAMES_PER_SECOND, Lines, PAYLOAD_BYTES, now, own_cpu, pack, unpack};
+
+/// Ports of the connections on a wire begin here.
+const WIRE_PORT_FIRST: u16 = 5000;
+
+/// Runs taken from a wire before the timers get their turn.
+const WIRE_RUNS_MAX: usize = 256;
+
+/// The client looks at its wire this often. Nobody wakes it, so that waking costs the server nothing.
+const WIRE_SLEEP_MAX: Duration = Duration::from_millis(1);
+
+/// How the client's datagrams travel.
+pub(crate) enum Way {
+    /// Each connection has a socket at this address.
+    Sockets { ip: String, poll: Poll, ready: Events },
+    /// All share a wire; the server is told when something lies on it.
+    Wire { wire: Wire, wake: Box<dyn Fn() + Send>, sent: bool },
+}
+
+impl Way {
+    pub(crate) fn sockets(ip: &str) -> Self {
+        let (poll, ready) = (Poll::new().unwrap(), Events::with_capacity(1024));
+        Self::Sockets { ip: ip.to_owned(), poll, ready }
+    }
+
+    pub(crate) fn wire(wire: Wire, wake: Box<dyn Fn() + Send>) -> Self {
+        Self::Wire { wire, wake, sent: false }
+    }
+
+    /// A place for one connection: its address, and its socket if it has one.
+    fn open(&self, index: usize) -> (SocketAddr, Option<Socket>) {
+        match self {
+            Self::Sockets { ip, poll, .. } => {
+                let socket = std::net::UdpSocket::bind((ip.as_str(), 0)).unwrap();
+                let state = UdpSocketState::new((&socket).into()).unwrap();
+                let _ = state.set_recv_buffer_size((&socket).into(), 1 << 20);
+                let local = socket.local_addr().unwrap();
+                let mut socket = mio::net::UdpSocket::from_std(socket);
+                let interest = Interest::READABLE;
+                poll.registry().register(&mut socket, Token(index), interest).unwrap();
+                (local, Some(Socket { socket, state }))
+            }
+            Self::Wire { .. } => {
+                let port = WIRE_PORT_FIRST + u16::try_from(index).unwrap();
+                (([10, 0, 0, 2], port).into(), None)
+            }
+        }
+    }
+
+    /// Sleeps until something may be there.
+    fn sleep(&mut self, time: Duration) {
+        match self {
+            Self::Sockets { poll, ready, .. } => {
+                let _ = poll.poll(ready, Some(time));
+            }
+            Self::Wire { wire, wake, sent } => {
+                if std::mem::take(sent) {
+                    wake();
+                }
+                if !wire.has_more() {
+                    std::thread::park_timeout(time.min(WIRE_SLEEP_MAX));
+                }
+            }
+        }
+    }
+}
+
+/// A connection's own socket.
+struct Socket {
+    socket: mio::net::UdpSocket,
+    state: UdpSocketState,
+}
+
+/// Memory for receiving.
+struct Buffers {
+    bytes: Vec<Vec<u8>>,
+    metas: Vec<RecvMeta>,
+}
 
 struct Pc {
     rtc: Rtc,
-    socket: mio::net::UdpSocket,
-    state: UdpSocketState,
+    socket: Option<Socket>,
     local: SocketAddr,
     pending: Option<SdpPendingOffer>,
     mid: Mid,
@@ -45,11 +122,9 @@ pub(crate) fn rtc(bwe: bool) -> str0m::RtcConfig {
 }
 
 impl Pc {
-    fn open(ip: &str, direction: Direction) -> (Self, String) {
-        let socket = std::net::UdpSocket::bind((ip, 0)).unwrap();
-        let state = UdpSocketState::new((&socket).into()).unwrap();
-        let _ = state.set_recv_buffer_size((&socket).into(), 1 << 20);
-        let local = socket.local_addr().unwrap();
+    fn open(way: &Way, index: usize) -> (Self, String) {
+        let direction = if index == 0 { Direction::SendOnly } else { Direction::RecvOnly };
+        let (local, socket) = way.open(index);
         let mut rtc = rtc(false).build(now());
         rtc.add_local_candidate(Candidate::host(local, "udp").unwrap()).unwrap();
         let mut api = rtc.sdp_api();
@@ -57,8 +132,7 @@ impl Pc {
         let (offer, pending) = api.apply().unwrap();
         let pc = Self {
             rtc,
-            socket: mio::net::UdpSocket::from_std(socket),
-            state,
+            socket,
             local,
             pending: Some(pending),
             mid,
@@ -70,34 +144,57 @@ impl Pc {
         (pc, offer.to_sdp_string())
     }
 
-    fn on_readable(&mut self, buffers: &mut [Vec<u8>], metas: &mut [RecvMeta]) {
+    fn on_readable(&mut self, way: &mut Way, buffers: &mut Buffers) {
         loop {
-            let mut slices: Vec<_> = buffers.iter_mut().map(|b| IoSliceMut::new(b)).collect();
-            let Ok(count) = self.state.recv((&self.socket).into(), &mut slices, metas) else {
+            let Some(Socket { socket, state }) = &self.socket else { return };
+            let mut slices: Vec<_> =
+                buffers.bytes.iter_mut().map(|bytes| IoSliceMut::new(bytes)).collect();
+            let Ok(count) = state.recv(socket.into(), &mut slices, &mut buffers.metas) else {
                 return;
             };
             let at = now();
-            for (buffer, meta) in buffers.iter().zip(metas.iter()).take(count) {
-                for datagram in buffer[..meta.len].chunks(meta.stride.max(1)) {
-                    let received = Receive::new(Protocol::Udp, meta.addr, self.local, datagram);
-                    let Ok(received) = received else { continue };
-                    self.rtc.handle_input(Input::Receive(at, received)).unwrap();
-                    self.drain();
-                }
+            for (bytes, meta) in buffers.bytes.iter().zip(&buffers.metas).take(count) {
+                self.on_run(way, at, (meta.addr, meta.stride), &bytes[..meta.len]);
             }
         }
     }
 
-    fn drain(&mut self) {
+    fn on_run(
+        &mut self,
+        way: &mut Way,
+        at: Instant,
+        (source, stride): (SocketAddr, usize),
+        bytes: &[u8],
+    ) {
+        for datagram in bytes.chunks(stride.max(1)) {
+            let received = Receive::new(Protocol::Udp, source, self.local, datagram);
+            let Ok(received) = received else { continue };
+            self.rtc.handle_input(Input::Receive(at, received)).unwrap();
+            self.drain(way);
+        }
+    }
+
+    fn drain(&mut self, way: &mut Way) {
         loop {
-            match self.rtc.poll_output().unwrap() {
+            // A server so slow that a handshake times out: the row did not finish.
+            let Ok(output) = self.rtc.poll_output() else { std::process::exit(1) };
+            match output {
                 Output::Timeout(at) => {
                     self.deadline = at;
                     return;
                 }
-                Output::Transmit(t) => {
-                    let _ = self.socket.send_to(&t.contents, t.destination);
-                }
+                Output::Transmit(t) => match (&self.socket, &mut *way) {
+                    (_, Way::Wire { wire, sent, .. }) => {
+                        let (source, destination) = (self.local, t.destination);
+                        let run = Run { source, destination, stride: t.contents.len() };
+                        let _ = wire.send(run, &t.contents);
+                        *sent = true;
+                    }
+                    (Some(Socket { socket, .. }), Way::Sockets { .. }) => {
+                        let _ = socket.send_to(&t.contents, t.destination);
+                    }
+                    (None, Way::Sockets { .. }) => {}
+                },
                 Output::Event(Event::Connected) => self.connected = true,
                 Output::Event(Event::RtpPacket(_)) => self.received += 1,
                 Output::Event(Event::KeyframeRequest(_)) => self.keyframe = true,
@@ -107,7 +204,7 @@ impl Pc {
     }
 
     /// Sends one frame.
-    fn publish(&mut self, frame: u64) {
+    fn publish(&mut self, way: &mut Way, frame: u64) {
         let at = now();
         let keyframe = std::mem::take(&mut self.keyframe);
         for packet in 0..FRAME_PACKETS {
@@ -125,68 +222,82 @@ impl Pc {
             direct.stream_tx_by_mid(self.mid, None).unwrap().write_rtp(write);
         }
         self.rtc.handle_input(Input::Timeout(at)).unwrap();
-        self.drain();
+        self.drain(way);
     }
 }
 
-pub(crate) fn main(ip: &str, subscribers: usize) {
-    let input = lines();
-    let mut poll = Poll::new().unwrap();
+pub(crate) fn run(mut way: Way, subscribers: usize, lines: &Lines) {
     let mut pcs = Vec::new();
     for index in 0..=subscribers {
-        let direction = if index == 0 { Direction::SendOnly } else { Direction::RecvOnly };
-        let (mut pc, sdp) = Pc::open(ip, direction);
-        poll.registry().register(&mut pc.socket, Token(index), Interest::READABLE).unwrap();
+        let (pc, sdp) = Pc::open(&way, index);
         pcs.push(pc);
-        say(&format!("offer {index} {}", pack(&sdp)));
+        lines.say(&format!("offer {index} {}", pack(&sdp)));
     }
-    drive(&input, &mut poll, &mut pcs);
-}
-
-fn drive(input: &Receiver<String>, poll: &mut Poll, pcs: &mut [Pc]) {
-    let mut ready = Events::with_capacity(1024);
-    let mut buffers = vec![vec![0; 65_536]; 8];
-    let mut metas = vec![RecvMeta::default(); 8];
+    let mut buffers =
+        Buffers { bytes: vec![vec![0; 65_536]; 8], metas: vec![RecvMeta::default(); 8] };
     let every = Duration::from_secs(1) / u32::try_from(FRAMES_PER_SECOND).unwrap();
     let (mut frame_at, mut frame, mut told) = (now(), 0, false);
     loop {
         let due = pcs.iter().map(|pc| pc.deadline).min().unwrap().min(frame_at);
-        let sleep = due.saturating_duration_since(now()).min(Duration::from_millis(20));
-        let _ = poll.poll(&mut ready, Some(sleep));
-        for event in &ready {
-            pcs[event.token().0].on_readable(&mut buffers, &mut metas);
-        }
-        while let Ok(line) = input.try_recv() {
-            let words: Vec<&str> = line.split(' ').collect();
-            match words.as_slice() {
-                ["answer", index, sdp] => {
-                    let pc = &mut pcs[index.parse::<usize>().unwrap()];
-                    let answer = SdpAnswer::from_sdp_string(&unpack(sdp)).unwrap();
-                    pc.rtc.sdp_api().accept_answer(pc.pending.take().unwrap(), answer).unwrap();
-                    pc.deadline = now();
-                }
-                ["count"] => {
-                    let received: u64 = pcs.iter().map(|pc| pc.received).sum();
-                    say(&format!("count {received} {}", frame * FRAME_PACKETS));
-                }
-                _ => return,
+        way.sleep(due.saturating_duration_since(now()).min(Duration::from_millis(20)));
+        receive(&mut way, &mut pcs, &mut buffers);
+        while let Ok(line) = lines.heard.try_recv() {
+            if !hear(&line, lines, &mut pcs) {
+                return;
             }
         }
         let at = now();
         for pc in pcs.iter_mut().filter(|pc| pc.deadline <= at) {
             pc.rtc.handle_input(Input::Timeout(at)).unwrap();
-            pc.drain();
+            pc.drain(&mut way);
         }
         if pcs.iter().all(|pc| pc.connected) {
             if !told {
                 told = true;
-                say("connected");
+                lines.say("connected");
             }
             if frame_at <= at {
-                frame_at = (frame_at + every).max(at - every);
+                frame_at = (frame_at + every).max(at.checked_sub(every).unwrap());
                 frame += 1;
-                pcs[0].publish(frame);
+                pcs[0].publish(&mut way, frame);
             }
         }
     }
+}
+
+/// Takes what came.
+fn receive(way: &mut Way, pcs: &mut [Pc], buffers: &mut Buffers) {
+    if let Way::Sockets { ready, .. } = &*way {
+        let tokens: Vec<usize> = ready.iter().map(|event| event.token().0).collect();
+        for index in tokens {
+            pcs[index].on_readable(way, buffers);
+        }
+        return;
+    }
+    let at = now();
+    for _ in 0..WIRE_RUNS_MAX {
+        let Way::Wire { wire, .. } = way else { return };
+        let Some((run, bytes)) = wire.receive(&mut buffers.bytes[0]) else { return };
+        let index = usize::from(run.destination.port() - WIRE_PORT_FIRST);
+        pcs[index].on_run(way, at, (run.source, run.stride), bytes);
+    }
+}
+
+/// Does what a line says; `false` for the end.
+fn hear(line: &str, lines: &Lines, pcs: &mut [Pc]) -> bool {
+    let words: Vec<&str> = line.split(' ').collect();
+    match words.as_slice() {
+        ["answer", index, sdp] => {
+            let pc = &mut pcs[index.parse::<usize>().unwrap()];
+            let answer = SdpAnswer::from_sdp_string(&unpack(sdp)).unwrap();
+            pc.rtc.sdp_api().accept_answer(pc.pending.take().unwrap(), answer).unwrap();
+            pc.deadline = now();
+        }
+        ["count"] => {
+            let received: u64 = pcs.iter().map(|pc| pc.received).sum();
+            lines.say(&format!("count {received} {}", own_cpu()));
+        }
+        _ => return false,
+    }
+    true
 }

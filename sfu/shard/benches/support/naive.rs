@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use sfu_shard::wire::{Run, Wire};
 use str0m::{
     Candidate, Event, Input, Output, Rtc,
     change::SdpOffer,
@@ -24,9 +25,51 @@ struct Peer {
     deadline: Instant,
 }
 
+/// Where the loop's datagrams come from and go to.
+pub(crate) enum Port {
+    Socket(UdpSocket),
+    Wire(Wire),
+}
+
+impl Port {
+    /// The next datagram and its source, if one comes in time.
+    fn receive<'b>(
+        &mut self,
+        buffer: &'b mut [u8],
+        wait: Duration,
+    ) -> Option<(&'b [u8], SocketAddr)> {
+        match self {
+            Self::Socket(socket) => {
+                socket.set_read_timeout(Some(wait)).unwrap();
+                let (len, source) = socket.recv_from(buffer).ok()?;
+                Some((&buffer[..len], source))
+            }
+            Self::Wire(wire) => {
+                if !wire.has_more() {
+                    std::thread::park_timeout(wait);
+                }
+                let (run, bytes) = wire.receive(buffer)?;
+                Some((bytes, run.source))
+            }
+        }
+    }
+
+    fn send(&mut self, source: SocketAddr, destination: SocketAddr, datagram: &[u8]) {
+        match self {
+            Self::Socket(socket) => {
+                let _ = socket.send_to(datagram, destination);
+            }
+            Self::Wire(wire) => {
+                let stride = datagram.len();
+                let _ = wire.send(Run { source, destination, stride }, datagram);
+            }
+        }
+    }
+}
+
 /// The loop and its figures.
 pub(crate) struct Naive {
-    socket: UdpSocket,
+    port: Port,
     local: SocketAddr,
     peers: Vec<Peer>,
     bwe: bool,
@@ -47,9 +90,8 @@ pub(crate) enum Ask {
     Report(SyncSender<Report>),
 }
 
-pub(crate) fn run(socket: UdpSocket, bwe: bool, asks: &Receiver<Ask>) {
-    let local = socket.local_addr().unwrap();
-    let mut naive = Naive { socket, local, peers: Vec::new(), bwe, report: Report::default() };
+pub(crate) fn run(port: Port, local: SocketAddr, bwe: bool, asks: &Receiver<Ask>) {
+    let mut naive = Naive { port, local, peers: Vec::new(), bwe, report: Report::default() };
     let mut buffer = vec![0; 2048];
     loop {
         loop {
@@ -62,11 +104,10 @@ pub(crate) fn run(socket: UdpSocket, bwe: bool, asks: &Receiver<Ask>) {
         let due = naive.peers.iter().map(|peer| peer.deadline).min();
         let wait = due.map_or(Duration::from_millis(20), |d| d.saturating_duration_since(now()));
         let wait = wait.clamp(Duration::from_millis(1), Duration::from_millis(20));
-        naive.socket.set_read_timeout(Some(wait)).unwrap();
-        let received = naive.socket.recv_from(&mut buffer);
+        let received = naive.port.receive(&mut buffer, wait);
         let at = now();
-        if let Ok((len, source)) = received {
-            naive.on_datagram(&buffer[..len], source, at);
+        if let Some((datagram, source)) = received {
+            naive.on_datagram(datagram, source, at);
         }
         for index in 0..naive.peers.len() {
             if naive.peers[index].deadline <= at {
@@ -118,7 +159,7 @@ impl Naive {
                     return;
                 }
                 Output::Transmit(t) => {
-                    let _ = self.socket.send_to(&t.contents, t.destination);
+                    self.port.send(self.local, t.destination, &t.contents);
                 }
                 Output::Event(Event::RtpPacket(packet)) => self.forward(&packet, arrived),
                 Output::Event(Event::KeyframeRequest(_)) => self.request_keyframe(),

@@ -1,10 +1,12 @@
 //! The server: the shard, or the plain loop, and the figures of either.
 
 use std::{
+    net::IpAddr,
     sync::{
         Arc,
         mpsc::{Receiver, SyncSender, sync_channel},
     },
+    thread::Thread,
     time::Duration,
 };
 
@@ -17,97 +19,138 @@ use sfu_shard::{
     Events, ShardHandle,
     api::{Command, Event, Msid, PeerConfig, PeerMode, ShardConfig, TrackSpec},
     counters::{Counter, Drop, LATENCY_BOUNDS_US},
+    wire::Wire,
 };
 
 use super::{
-    Allocations, lines,
-    naive::{self, Ask},
-    pack, say, thread_cpu, unpack,
+    Cpu, Lines, count, media_cpu,
+    naive::{self, Ask, Port},
+    pack, say, unpack,
 };
 
 /// Figures at one moment, or of the time between two.
 #[derive(Clone, Default)]
 struct Figures {
-    cpu: (u64, u64),
+    cpu: Cpu,
     forwarded: u64,
     sends: u64,
     dropped: u64,
     /// Subscriptions paused for want of bandwidth.
     paused: u64,
-    allocations: Option<u64>,
     /// Packets by latency bucket.
     latency: Vec<u64>,
 }
 
 const TRACK: TrackKey = TrackKey(1);
 
-/// What is measured.
-enum Engine {
-    Shard { handle: ShardHandle, events: Events, paused: u64 },
-    Naive { asks: SyncSender<Ask>, report: naive::Report },
+/// Where the server's datagrams come from and go to.
+pub(crate) enum Door {
+    /// A socket at this address.
+    Socket(String),
+    /// The client in this process.
+    Wire(Wire),
 }
 
-pub(crate) fn main(
-    engine: &str,
-    bwe: bool,
-    ip: &str,
-    subscribers: usize,
-    allocations: Allocations,
-) {
-    let input = lines();
-    let mut engine = if engine == "shard" { shard(bwe, ip) } else { plain(bwe, ip) };
-    let name = if matches!(engine, Engine::Shard { .. }) { "shard-0" } else { "naive" };
-    say("ready");
+/// Where the server believes to be when there is no socket.
+const WIRE_ADDR: ([u8; 4], u16) = ([10, 0, 0, 1], 4000);
+
+/// What is measured.
+pub(crate) enum Engine {
+    Shard { handle: ShardHandle, events: Events, paused: u64 },
+    Naive { asks: SyncSender<Ask>, thread: Thread, report: naive::Report },
+}
+
+pub(crate) fn run(mut engine: Engine, lines: &Lines) {
+    lines.say("ready");
     let mut before = Figures::default();
-    while let Ok(line) = input.recv() {
+    while let Ok(line) = lines.heard.recv() {
         let words: Vec<&str> = line.split(' ').collect();
         match words.as_slice() {
             ["offer", index, sdp] => {
-                let index: usize = index.parse().unwrap();
-                let answer = engine.answer(index, unpack(sdp), subscribers);
-                say(&format!("answer {index} {}", pack(&answer)));
+                let answer = engine.answer(index.parse().unwrap(), unpack(sdp));
+                lines.say(&format!("answer {index} {}", pack(&answer)));
             }
             ["begin"] => {
-                let _ = engine.figures(name, allocations);
-                before = engine.figures(name, allocations);
+                let _ = engine.figures();
+                before = engine.figures();
             }
             ["end"] => {
-                let after = engine.figures(name, allocations);
-                say(&format!("figures {}", difference(&before, &after)));
+                let after = engine.figures();
+                lines.say(&format!("figures {}", difference(&before, &after)));
+            }
+            ["count"] => {
+                before = engine.figures();
+                count::begin();
+            }
+            ["counted"] => {
+                let allocations = count::end();
+                let forwarded = engine.figures().forwarded - before.forwarded;
+                lines.say(&format!("allocations {allocations} {forwarded}"));
             }
             _ => return,
         }
     }
 }
 
-fn shard(bwe: bool, ip: &str) -> Engine {
-    let config = ShardConfig {
+fn shard(bwe: bool, door: Door) -> Engine {
+    let mut config = ShardConfig {
         shard: ShardId(0),
         shards: 1,
-        udp: (ip.parse::<std::net::IpAddr>().unwrap(), 0).into(),
+        udp: WIRE_ADDR.into(),
         announce: Vec::new(),
         announce_tcp: Vec::new(),
         bwe_start: bwe.then(|| Bitrate::from_kbps(5000)),
     };
-    let shards = sfu_shard::start(vec![config], None).unwrap();
+    let shards = match door {
+        Door::Socket(ip) => {
+            config.udp = (ip.parse::<IpAddr>().unwrap(), 0).into();
+            sfu_shard::start(vec![config], None).unwrap()
+        }
+        Door::Wire(wire) => sfu_shard::start_on_wire(config, wire).unwrap(),
+    };
     let handle = shards.handles[0].clone();
     let events = shards.events;
     Engine::Shard { handle, events, paused: 0 }
 }
 
-fn plain(bwe: bool, ip: &str) -> Engine {
+fn plain(bwe: bool, door: Door) -> Engine {
     let (asks, receiver): (_, Receiver<Ask>) = sync_channel(1024);
-    let socket = std::net::UdpSocket::bind((ip, 0)).unwrap();
-    let options = socket2::SockRef::from(&socket);
-    let _ = options.set_send_buffer_size(8 << 20);
-    let _ = options.set_recv_buffer_size(8 << 20);
+    let (port, local) = match door {
+        Door::Socket(ip) => {
+            let socket = std::net::UdpSocket::bind((ip.as_str(), 0)).unwrap();
+            let options = socket2::SockRef::from(&socket);
+            let _ = options.set_send_buffer_size(8 << 20);
+            let _ = options.set_recv_buffer_size(8 << 20);
+            let local = socket.local_addr().unwrap();
+            (Port::Socket(socket), local)
+        }
+        Door::Wire(wire) => (Port::Wire(wire), WIRE_ADDR.into()),
+    };
     let thread = std::thread::Builder::new().name("naive".into());
-    thread.spawn(move || naive::run(socket, bwe, &receiver)).unwrap();
-    Engine::Naive { asks, report: naive::Report::default() }
+    let thread = thread.spawn(move || naive::run(port, local, bwe, &receiver)).unwrap();
+    Engine::Naive { asks, thread: thread.thread().clone(), report: naive::Report::default() }
 }
 
 impl Engine {
-    fn answer(&mut self, index: usize, sdp: String, subscribers: usize) -> String {
+    pub(crate) fn start(engine: &str, bwe: bool, door: Door) -> Self {
+        if engine == "shard" { shard(bwe, door) } else { plain(bwe, door) }
+    }
+
+    /// What tells the media thread that something lies on its wire.
+    pub(crate) fn waker(&self) -> Box<dyn Fn() + Send> {
+        match self {
+            Self::Shard { handle, .. } => {
+                let handle = handle.clone();
+                Box::new(move || handle.wake())
+            }
+            Self::Naive { thread, .. } => {
+                let thread = thread.clone();
+                Box::new(move || thread.unpark())
+            }
+        }
+    }
+
+    fn answer(&mut self, index: usize, sdp: String) -> String {
         match self {
             Self::Naive { asks, .. } => {
                 let (reply, answer) = sync_channel(1);
@@ -126,15 +169,13 @@ impl Engine {
                     subscribe(handle, peer);
                 }
                 handle.send(Command::Offer { peer, request: 1, sdp }).unwrap();
-                assert!(index <= subscribers, "as many as were announced");
                 answer(events, peer)
             }
         }
     }
 
-    fn figures(&mut self, thread: &str, allocations: Allocations) -> Figures {
-        let mut figures =
-            Figures { cpu: thread_cpu(thread), allocations: allocations(), ..Figures::default() };
+    fn figures(&mut self) -> Figures {
+        let mut figures = Figures { cpu: media_cpu(), ..Figures::default() };
         match self {
             Self::Shard { handle, events, paused } => {
                 while let Ok((_, event)) = events.try_recv() {
@@ -147,7 +188,7 @@ impl Engine {
                 figures.dropped = Drop::ALL.iter().map(|reason| counters.dropped(*reason)).sum();
                 figures.latency = counters.latency.iter().map(Counter::get).collect();
             }
-            Self::Naive { asks, report } => {
+            Self::Naive { asks, report, .. } => {
                 let (reply, reported) = sync_channel(1);
                 asks.send(Ask::Report(reply)).unwrap();
                 let new = reported.recv().unwrap();
@@ -201,7 +242,7 @@ fn answer(events: &mut Events, peer: PeerId) -> String {
     }
 }
 
-/// The figures of the time between, as words: forwarded user_us system_us sends dropped allocations p50_us p99_us paused.
+/// The figures of the time between, as words: forwarded cpu_us user_ticks system_ticks sends dropped p50_us p99_us paused.
 fn difference(before: &Figures, after: &Figures) -> String {
     let latency: Vec<u64> = after
         .latency
@@ -209,15 +250,12 @@ fn difference(before: &Figures, after: &Figures) -> String {
         .enumerate()
         .map(|(i, n)| n - before.latency.get(i).unwrap_or(&0))
         .collect();
-    let allocations = match (before.allocations, after.allocations) {
-        (Some(before), Some(after)) => (after - before).to_string(),
-        _ => "-".to_owned(),
-    };
     format!(
-        "{} {} {} {} {} {allocations} {} {} {}",
+        "{} {} {} {} {} {} {} {} {}",
         after.forwarded - before.forwarded,
-        after.cpu.0.saturating_sub(before.cpu.0),
-        after.cpu.1.saturating_sub(before.cpu.1),
+        after.cpu.us - before.cpu.us,
+        after.cpu.ticks.0 - before.cpu.ticks.0,
+        after.cpu.ticks.1 - before.cpu.ticks.1,
         after.sends - before.sends,
         after.dropped - before.dropped,
         percentile(&latency, 50).as_micros(),
