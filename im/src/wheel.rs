@@ -197,6 +197,8 @@ fn trim(tx: &mut Tx<'_>, conversation: &ConversationId, budget: usize) -> (usize
         }
     }
     if head.first > first {
+        // What was unread may be gone: devices are to look at the head.
+        head.at = tx.at;
         let (conversation, first) = (conversation.clone(), head.first);
         tx.tell(Event::Trimmed { conversation, first });
     }

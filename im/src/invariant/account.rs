@@ -155,6 +155,8 @@ fn check_change_logs(view: &dyn View) -> Result<(), Broken> {
         })?;
     }
     for (user, log) in &heads {
+        let is_known = view.get(key::account(user).bytes()).is_some();
+        hold(Rule::Filed, is_known, || key::change_head(user).into_bytes())?;
         let is_going = tx::read(view, &key::account(user))
             .is_some_and(|account: Account| account.state == AccountState::Deleted);
         let length = lengths.get(user).copied().unwrap_or_default();

@@ -28,6 +28,12 @@ pub(super) fn check(view: &dyn View) -> Result<(), Broken> {
     let members: Members =
         all(view, table::MEMBER, |rest| Some((rest.conversation()?, rest.user()?)))?;
     check_memberships(view, &members)?;
+    for (conversation, user) in members.keys() {
+        let group = conversation.group().and_then(|id| groups.get(id));
+        let is_dismissed = group.is_some_and(|group| group.dismissed_at.is_some());
+        let has_head = heads.contains_key(conversation) || is_dismissed;
+        hold(Rule::Filed, has_head, || key::member(conversation, user).into_bytes())?;
+    }
     for (conversation, head) in &heads {
         let of_it = || members.iter().filter(|((id, _), _)| id == conversation);
         let count = |role| of_it().filter(|(_, member)| member.role == role).count();

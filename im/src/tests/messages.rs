@@ -1,6 +1,6 @@
 //! Sending, and what becomes of messages.
 
-use alloc::{boxed::Box, string::String, vec};
+use alloc::{boxed::Box, string::String, vec, vec::Vec};
 use core::time::Duration;
 
 use proto::im::{
@@ -63,7 +63,7 @@ fn a_key_is_one_message_for_a_week_however_often_it_is_sent() {
 fn who_may_write_to_whom() {
     let mut world = World::of(["ada", "bob"]);
     let conversation = between("ada", "bob");
-    let mut rule = |world: &mut World, messages| {
+    let rule = |world: &mut World, messages| {
         let rules = ContactRules { messages, ..ContactRules::default() };
         world.account("bob", AccountAction::SetRules { rules }).unwrap();
         world.say("ada", &conversation, "hi").map(|_| ())
@@ -159,7 +159,7 @@ fn an_edit_keeps_what_was_said_before() {
     else {
         panic!("no edits");
     };
-    let before: alloc::vec::Vec<Content> = edits.into_iter().map(|edit| edit.content).collect();
+    let before: Vec<Content> = edits.into_iter().map(|edit| edit.content).collect();
     assert_eq!(before, [text("one"), text("two")]);
     assert_eq!(world.message(&conversation, 1).body, Body::Content(text("three")));
     // A device that knows revision 1 is told of the message once, as it is.

@@ -1,9 +1,14 @@
 //! Tests of the state machine, through commands and questions only.
 
 mod accounts;
+mod conversations;
+mod groups;
+mod housekeeping;
+mod invariants;
 mod make;
 mod messages;
 mod model;
 mod reference;
 mod relations;
 mod strategy;
+mod syncing;

@@ -136,7 +136,7 @@ fn nobody_relates_to_itself_or_to_nobody() {
 fn a_friend_group_that_is_gone_is_not_shown_and_its_number_not_used_again() {
     let mut world = World::of(["ada", "bob"]);
     world.befriend("ada", "bob");
-    let mut make = |world: &mut World, name: &str| {
+    let make = |world: &mut World, name: &str| {
         let action = FriendGroupAction::Create { name: name.into() };
         match world.act(by("ada"), Action::FriendGroup(action)) {
             Ok(Reply::FriendGroup(number)) => number,
