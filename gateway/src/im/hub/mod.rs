@@ -50,13 +50,15 @@ pub struct Hub {
     groups: BTreeMap<GroupId, BTreeSet<UserId>>,
     /// Who here watches whom.
     watchers: BTreeMap<UserId, BTreeSet<UserId>>,
-    /// How users are on other nodes.
-    elsewhere: BTreeMap<UserId, BTreeMap<NodeId, Published>>,
+    /// How users are on other nodes, and until when that is believed.
+    elsewhere: BTreeMap<UserId, BTreeMap<NodeId, (Published, Instant)>>,
     /// Users whose presence may have changed.
     dirty: BTreeSet<UserId>,
     /// Users whose last socket went, by when others are told.
     leaving: BTreeSet<(Instant, UserId)>,
     flush_at: Option<Instant>,
+    /// When other nodes are told again how users are here, and what they told is looked through.
+    refresh_at: Option<Instant>,
     relays: Vec<Relay>,
 }
 

@@ -18,6 +18,10 @@ use crate::im::{
 pub const COALESCE_FOR: Duration = Duration::from_secs(1);
 /// Somebody whose last socket broke is online for this long: most come back at once.
 pub const OFFLINE_AFTER: Duration = Duration::from_secs(5);
+/// Other nodes are told again how users are here, in case they came later or a frame was lost.
+pub const REFRESH_EVERY: Duration = Duration::from_secs(30);
+/// What another node told is believed for this long: it may have died without a word.
+pub const BELIEVED_FOR: Duration = Duration::from_secs(90);
 /// Longest text beside a status, in bytes.
 pub const TEXT_BYTES_MAX: usize = 64;
 /// Users in one frame to another node.
@@ -146,7 +150,7 @@ impl Hub {
     fn seen(&self, name: &UserId) -> Published {
         let here = self.users.get(name).map(|user| &user.told);
         let elsewhere = self.elsewhere.get(name).into_iter().flat_map(|nodes| nodes.values());
-        let mut all = here.into_iter().chain(elsewhere);
+        let mut all = here.into_iter().chain(elsewhere.map(|(seen, _)| seen));
         all.find(|seen| seen.status != pb::Status::Offline).cloned().unwrap_or_default()
     }
 
@@ -169,7 +173,7 @@ impl Hub {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let leaving = self.leaving.first().map(|(at, _)| *at);
-        self.flush_at.into_iter().chain(leaving).min()
+        self.flush_at.into_iter().chain(leaving).chain(self.refresh_at).min()
     }
 
     /// Tells what is due.
@@ -187,10 +191,14 @@ impl Hub {
                 self.flush_at = Some(now);
             }
         }
+        if self.refresh_at.is_some_and(|at| at <= now) {
+            self.refresh(now);
+        }
         if self.flush_at.is_none_or(|at| at > now) {
             return;
         }
         self.flush_at = None;
+        self.refresh_at.get_or_insert(now + REFRESH_EVERY);
         let mut news = Vec::new();
         for name in std::mem::take(&mut self.dirty) {
             let present = self.present(now, &name);
@@ -208,6 +216,33 @@ impl Hub {
         }
     }
 
+    /// Tells other nodes again, and forgets what they did not tell again. With nobody anywhere the clock stops.
+    fn refresh(&mut self, now: Instant) {
+        self.tell_node(None);
+        let old = |(_, until): &(Published, Instant)| *until <= now;
+        let expired: Vec<(UserId, NodeId)> = self
+            .elsewhere
+            .iter()
+            .flat_map(|(name, nodes)| nodes.iter().map(move |(node, seen)| (name, node, seen)))
+            .filter(|(_, _, seen)| old(seen))
+            .map(|(name, node, _)| (name.clone(), *node))
+            .collect();
+        for (name, node) in expired {
+            self.change_elsewhere(&name, |hub| hub.forget_elsewhere(&name, node));
+        }
+        let anybody = !self.users.is_empty() || !self.elsewhere.is_empty();
+        self.refresh_at = anybody.then(|| now + REFRESH_EVERY);
+    }
+
+    /// Makes a change, and tells those who watch the user if it shows.
+    fn change_elsewhere(&mut self, name: &UserId, change: impl FnOnce(&mut Self)) {
+        let before = self.seen(name);
+        change(self);
+        if self.seen(name) != before {
+            self.tell_watchers(name);
+        }
+    }
+
     fn tell_watchers(&self, name: &UserId) {
         let Some(watchers) = self.watchers.get(name) else { return };
         let presences = pb::Presences { presences: vec![self.seen(name).told(name)] };
@@ -217,48 +252,42 @@ impl Hub {
         }
     }
 
-    pub(super) fn handle_presence(&mut self, _now: Instant, from: NodeId, presence: &pb::Presence) {
+    pub(super) fn handle_presence(&mut self, now: Instant, from: NodeId, presence: &pb::Presence) {
         let Ok(name) = UserId::try_from(presence.user.as_str()) else { return };
-        let before = self.seen(&name);
         let status = presence.status();
-        if status == pb::Status::Offline {
-            self.forget_elsewhere(&name, from);
-        } else {
+        self.change_elsewhere(&name, |hub| {
+            if status == pb::Status::Offline {
+                hub.forget_elsewhere(&name, from);
+                return;
+            }
             let published = Published { status, text: presence.text.clone() };
-            self.elsewhere.entry(name.clone()).or_default().insert(from, published);
-        }
-        if self.seen(&name) != before {
-            self.tell_watchers(&name);
-        }
+            let nodes = hub.elsewhere.entry(name.clone()).or_default();
+            nodes.insert(from, (published, now + BELIEVED_FOR));
+            hub.refresh_at.get_or_insert(now + REFRESH_EVERY);
+        });
     }
 
     /// Another node is there: it is told how users are here.
     pub fn node_up(&mut self, node: NodeId) {
+        self.tell_node(Some(node));
+    }
+
+    fn tell_node(&mut self, node: Option<NodeId>) {
         let present = |user: &super::User| user.told.status != pb::Status::Offline;
         let here = self.users.iter().filter(|(_, user)| present(user));
         let all: Vec<pb::Presence> = here.map(|(name, user)| user.told.told(name)).collect();
         for some in all.chunks(RELAYED_MAX) {
             let presences = pb::Presences { presences: some.to_vec() };
-            self.relay(Some(node), pb::relay::What::Presence(presences));
+            self.relay(node, pb::relay::What::Presence(presences));
         }
     }
 
     /// Another node is gone, and with it all who were there.
     pub fn node_down(&mut self, node: NodeId) {
-        let there =
-            |nodes: &std::collections::BTreeMap<NodeId, Published>| nodes.contains_key(&node);
-        let names: Vec<UserId> = self
-            .elsewhere
-            .iter()
-            .filter(|(_, nodes)| there(nodes))
-            .map(|(name, _)| name.clone())
-            .collect();
+        let there = self.elsewhere.iter().filter(|(_, nodes)| nodes.contains_key(&node));
+        let names: Vec<UserId> = there.map(|(name, _)| name.clone()).collect();
         for name in names {
-            let before = self.seen(&name);
-            self.forget_elsewhere(&name, node);
-            if self.seen(&name) != before {
-                self.tell_watchers(&name);
-            }
+            self.change_elsewhere(&name, |hub| hub.forget_elsewhere(&name, node));
         }
     }
 

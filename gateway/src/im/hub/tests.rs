@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::{
     Hub, SESSIONS_MAX, SUBSCRIPTIONS_MAX,
-    presence::{COALESCE_FOR, OFFLINE_AFTER, PresenceError, Wish},
+    presence::{BELIEVED_FOR, COALESCE_FOR, OFFLINE_AFTER, PresenceError, REFRESH_EVERY, Wish},
 };
 use crate::im::{
     mailbox::{Close, Mailbox, Owner},
@@ -281,6 +281,7 @@ fn presence_is_told_once_a_second_and_absence_after_a_while() {
     leave(&mut world, &ada);
     world.pass(OFFLINE_AFTER);
     assert_eq!(world.hub.counts(), (0, 0));
+    world.pass(REFRESH_EVERY);
     assert_eq!(world.hub.poll_timeout(), None);
     assert!(world.hub.watchers.is_empty() && world.hub.groups.is_empty());
 }
@@ -366,4 +367,26 @@ fn a_wish_on_one_node_holds_on_all() {
         here.hub.handle_relay(here.now, NodeId(2), &frame);
     }
     assert_eq!(told(&phone), ["ada Busy"]);
+}
+
+#[test]
+fn a_node_is_believed_as_long_as_it_tells_again() {
+    let (mut here, mut there) = (World::new(), World::new());
+    there.enter("bob", &[]);
+    there.pass(COALESCE_FOR);
+    // Nobody heard it the first time.
+    there.relayed();
+    let ada = here.enter("ada", &[]);
+    here.hub.watch(&user("ada"), [user("bob")].into()).unwrap();
+    there.pass(REFRESH_EVERY);
+    for frame in there.relayed() {
+        here.hub.handle_relay(here.now, NodeId(2), &frame);
+    }
+    assert_eq!(told(&ada), ["bob Online"]);
+    for _ in 0..2 {
+        here.pass(REFRESH_EVERY);
+    }
+    assert!(told(&ada).is_empty());
+    here.pass(BELIEVED_FOR);
+    assert_eq!(told(&ada), ["bob Offline"]);
 }
