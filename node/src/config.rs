@@ -40,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) rtc: Rtc,
     /// Defaults of rooms.
     pub(crate) room: Room,
+    /// Chat.
+    pub(crate) chat: Chat,
     /// Who is told of events.
     pub(crate) webhook: Webhook,
     /// Limits of the doors.
@@ -97,6 +99,17 @@ pub(crate) struct Room {
     pub(crate) enable_remote_unmute: bool,
 }
 
+/// Chat.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Chat {
+    /// Whether people may make accounts by themselves. Always in development mode.
+    pub(crate) sign_up: bool,
+    /// Signs access tokens of chat, the same on every node; empty: derived from the API keys, so that changing those ends
+    /// every access token (log-ins go on with their refresh tokens).
+    pub(crate) secret: String,
+}
+
 /// Who is told of events.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -137,6 +150,7 @@ impl Default for Config {
             keys: BTreeMap::new(),
             rtc: Rtc::default(),
             room: Room::default(),
+            chat: Chat::default(),
             webhook: Webhook::default(),
             limit: Limit::default(),
             log: Log::default(),

@@ -3,12 +3,16 @@
 //! This crate composes: it reads the configuration, starts the media threads and the doors, and runs the control
 //! loop that makes local action follow replicated state. It decides nothing that a pure crate could decide.
 //!
-//! Codemap: `config`; `wiring` start and stop; `control` the loop; `replica` where the room state lives;
+//! Codemap: `config`; `wiring` start and stop; `control` the loop; `replica` the rooms as the loop sees them; `journal`
+//! and `machine` the replicated log and what it runs;
 //! `telemetry` logs and figures; `token` access tokens on the command line; `mint` new ids; `clock`.
 
+mod chat;
 mod clock;
 mod config;
 mod control;
+mod journal;
+mod machine;
 mod mint;
 mod replica;
 mod telemetry;

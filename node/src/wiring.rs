@@ -6,8 +6,13 @@ use std::{
 };
 
 use anyhow::Context;
-use gateway::{Clock, Gateway, auth::Keys, webhook::Webhooks};
-use proto::{id::ShardId, media::Codec, unit::Bitrate};
+use gateway::{
+    Clock, Gateway,
+    auth::Keys,
+    im::{self, Chat, Mint, Secret},
+    webhook::Webhooks,
+};
+use proto::{id::{NodeId, ShardId}, media::Codec, unit::Bitrate};
 use sfu_shard::api::{Command, ShardConfig};
 use tokio::{
     net::TcpListener,
@@ -16,14 +21,18 @@ use tokio::{
 };
 
 use crate::{
+    chat,
     config::Config,
     control::{Census, Control, Parts},
-    replica::Local,
+    journal,
+    replica::Replicated,
     telemetry::Figures,
 };
 
 /// Requests of the doors that may wait for the control loop.
 const REQUESTS_MAX: usize = 16_384;
+/// Notices of the log that may wait for the doors; chat's news wait beyond.
+const NOTICES_MAX: usize = 4_096;
 /// Where bandwidth estimation starts: enough for a 360p picture at once, little enough for a phone.
 const BWE_START: Bitrate = Bitrate::from_kbps(1_000);
 /// Webhooks still under way when the node stops get this long.
@@ -39,6 +48,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     std::fs::create_dir_all(&config.data)
         .with_context(|| format!("creating the data directory {}", config.data.display()))?;
     let addresses = node_addresses(&config);
+    let journal = journal::start(log_config(&config)).await.context("starting the log")?;
     let shards = start_shards(&config, &addresses)?;
     let (handles, threads) = (shards.handles.clone(), shards.threads);
     let (census_out, census) = watch::channel(Census::default());
@@ -53,7 +63,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let (stop_sessions, sessions_stopped) = watch::channel(false);
     let (requests_out, requests) = mpsc::channel(REQUESTS_MAX);
     let control = tokio::spawn(Control::run(Parts {
-        replica: Local::default(),
+        replica: Replicated::follow(journal.log.clone(), journal.rooms)?,
         shards: shards.handles,
         shard_events: shards.events,
         requests,
@@ -64,6 +74,12 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
         stop: sessions_stopped,
     }));
     let gateway = Gateway::new(doors, requests_out, clock);
+    let (chat_out, chat_requests) = mpsc::channel(REQUESTS_MAX);
+    let (notices_out, notices) = mpsc::channel(NOTICES_MAX);
+    chat::start(&journal.log, chat_requests, journal.chat, notices_out);
+    let chat = Chat::new(&gateway, chat_config(&config, &journal.log), chat_out, Mint::system());
+    let chat_doors = chat.router();
+    tokio::spawn(chat.run(notices));
     let listener = TcpListener::bind(config.http())
         .await
         .with_context(|| format!("listening on {}", config.http()))?;
@@ -73,7 +89,8 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
         let gateway = gateway.clone();
         let metrics = axum::Router::new()
             .route("/metrics", axum::routing::get(move || async move { figures.render() }));
-        async move { gateway.serve(listener, metrics, wait_for(stopped)).await }
+        let extra = metrics.merge(chat_doors);
+        async move { gateway.serve(listener, extra, wait_for(stopped)).await }
     });
     drain(&config, &gateway, census.clone()).await?;
     stop_sessions.send_replace(true);
@@ -86,10 +103,32 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     }
     webhooks.drain(WEBHOOKS_WITHIN).await;
     control.abort();
+    if let Err(error) = journal.log.shutdown().await {
+        tracing::error!(%error, "the log did not close cleanly; the next start repairs it");
+    }
     stop_shards(&handles);
     tokio::task::spawn_blocking(move || threads.join()).await?;
     tracing::info!("stopped");
     Ok(())
+}
+
+fn chat_config(config: &Config, log: &cluster::Handle) -> im::Config {
+    let secret = if config.chat.secret.is_empty() {
+        // One configured key is one text; whatever it is, every node of the cluster has it.
+        let keys: String = config.keys.iter().map(|(key, secret)| format!("{key}: {secret}\n")).collect();
+        Secret::derived(keys.as_bytes())
+    } else {
+        Secret::from(config.chat.secret.as_bytes())
+    };
+    im::Config {
+        sign_up: config.chat.sign_up || config.dev,
+        node: log.node(),
+        ..im::Config::new(secret)
+    }
+}
+
+fn log_config(config: &Config) -> cluster::Config {
+    cluster::Config::alone(NodeId(1), journal::directory(&config.data))
 }
 
 fn start_shards(config: &Config, addresses: &[IpAddr]) -> anyhow::Result<sfu_shard::Shards> {

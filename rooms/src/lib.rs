@@ -193,6 +193,11 @@ impl Rooms {
         self.expiries.first().cloned()
     }
 
+    /// The rooms that [`Action::Expire`] closes at a time, the first to be due first.
+    pub fn due(&self, at: LogTime) -> impl Iterator<Item = &RoomName> {
+        self.expiries.iter().take_while(move |(due, _)| *due <= at).map(|(_, room)| room)
+    }
+
     fn dispatch(&mut self, name: &RoomName, action: &Action) -> Result<Vec<What>, Reject> {
         match action {
             Action::Create { sid, settings } => self.create(name, sid, settings),

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use proto::time::LogTime;
+use proto::{id::RoomName, time::LogTime};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -60,8 +60,39 @@ impl Rooms {
         if !rest.is_empty() {
             return Err(RestoreError::Malformed);
         }
-        let mut rooms = Self { at: image.at, ..Self::default() };
-        for room in image.rooms {
+        Self::assemble(image.at, image.rooms)
+    }
+
+    /// Writes one room, as [`Rooms::from_rows`] reads it; `None` when it is not open.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "a replica that cannot write its state must stop")]
+    pub fn row(&self, room: &RoomName) -> Option<Vec<u8>> {
+        let room = self.rooms.get(room)?;
+        // As in `snapshot`: there is nothing to fail.
+        Some(postcard::to_allocvec(&(SNAPSHOT_LAYOUT, room)).expect("room state is serialisable"))
+    }
+
+    /// Reads a state out of the rows of every open room and the latest time a command came with.
+    ///
+    /// # Errors
+    /// As [`Rooms::restore`].
+    pub fn from_rows<'a>(
+        at: LogTime,
+        rows: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<Self, RestoreError> {
+        let rooms: Result<Vec<OpenRoom>, RestoreError> = rows.into_iter().map(read_row).collect();
+        Self::assemble(at, rooms?)
+    }
+
+    /// The latest time a command came with.
+    #[must_use]
+    pub const fn at(&self) -> LogTime {
+        self.at
+    }
+
+    fn assemble(at: LogTime, open: Vec<OpenRoom>) -> Result<Self, RestoreError> {
+        let mut rooms = Self { at, ..Self::default() };
+        for room in open {
             let name = room.name.clone();
             rooms.expiries.extend(room.expires_at().map(|at| (at, name.clone())));
             if rooms.rooms.insert(name, room).is_some() {
@@ -71,6 +102,15 @@ impl Rooms {
         rooms.find_broken().map_err(RestoreError::Incoherent)?;
         Ok(rooms)
     }
+}
+
+fn read_row(bytes: &[u8]) -> Result<OpenRoom, RestoreError> {
+    let (found, bytes) = postcard::take_from_bytes::<u16>(bytes).map_err(malformed)?;
+    if found != SNAPSHOT_LAYOUT {
+        return Err(RestoreError::Layout { found });
+    }
+    let (room, rest) = postcard::take_from_bytes(bytes).map_err(malformed)?;
+    if rest.is_empty() { Ok(room) } else { Err(RestoreError::Malformed) }
 }
 
 fn malformed(_: postcard::Error) -> RestoreError {

@@ -1,13 +1,13 @@
 //! What the log says.
 
 use gateway::{
-    node::{Joined, Leave, Reply, SessionEvent},
+    node::{Joined, Leave, Refusal, Reply, SessionEvent},
     webhook::WebhookKind,
 };
 use proto::{
     id::{Identity, ParticipantSid, RoomName, TrackSid},
     media::Mid,
-    room::{Event, LeaveReason, Participant, ParticipantState, Publication, Reject, event::What},
+    room::{Event, LeaveReason, Participant, ParticipantState, Publication, event::What},
     time::LogTime,
 };
 use sfu_shard::api::Command as ShardCommand;
@@ -16,48 +16,82 @@ use super::{
     Continuation, Control, Replica, media, refusal_of,
     session::{Activation, Downlink, Session, Uplink},
 };
-use crate::replica::Applied;
+use crate::replica::{Applied, Happened};
 
 /// Media must be up this long after the join. Shorter cuts off slow networks, longer keeps ghosts.
 const ACTIVATE_AFTER_MAX: std::time::Duration = std::time::Duration::from_secs(60);
 
 impl<R: Replica> Control<R> {
-    pub(super) fn on_applied(&mut self, applied: Applied) {
+    pub(super) fn on_happened(&mut self, happened: Happened) {
+        match happened {
+            Happened::Applied(applied) => self.on_applied(applied),
+            Happened::Refused { ticket, refusal } => {
+                if let Some(then) = self.waiting.remove(&ticket) {
+                    self.refuse(then, refusal);
+                }
+            }
+            Happened::Restored => self.on_restored(),
+        }
+    }
+
+    /// The log skipped what nobody told: sessions cannot be told either and come back with a fresh view.
+    fn on_restored(&mut self) {
+        tracing::warn!("the node was far behind and skipped part of the log; its sessions start over");
+        let sessions: Vec<ParticipantSid> = self.sessions.keys().cloned().collect();
+        for sid in sessions {
+            self.end_session(&sid, LeaveReason::SignalLost, true);
+        }
+    }
+
+    fn on_applied(&mut self, applied: Applied) {
         let then = applied.ticket.and_then(|ticket| self.waiting.remove(&ticket));
         let result = applied.result.map(|events| {
             for event in events {
                 self.on_event(event);
             }
         });
-        self.continue_with(applied.at, then.unwrap_or(Continuation::None), result);
+        let then = then.unwrap_or(Continuation::None);
+        match result {
+            Ok(()) => self.go_on(applied.at, then),
+            Err(reject) => self.refuse(then, refusal_of(&reject)),
+        }
     }
 
-    fn continue_with(&mut self, at: LogTime, then: Continuation, result: Result<(), Reject>) {
+    /// The command of a continuation was applied.
+    fn go_on(&mut self, at: LogTime, then: Continuation) {
         match then {
-            Continuation::None => {}
-            Continuation::Join { join, sid, reply } => match result {
-                Ok(()) => self.open_session(at, *join, sid, reply),
-                Err(reject) => {
-                    let _ = reply.send(Err(refusal_of(&reject)));
-                }
-            },
+            Continuation::None | Continuation::Publish { .. } => {}
+            Continuation::Join { join, sid, reply } => self.open_session(at, *join, sid, reply),
             Continuation::Update { session, request } => {
-                let result = result.map_err(|reject| refusal_of(&reject));
-                self.tell(&session, SessionEvent::Updated { request, result });
-            }
-            Continuation::Publish { session, mid, cid } => {
-                if let Err(reject) = result {
-                    self.unbind(&session, mid);
-                    let refusal = refusal_of(&reject);
-                    self.tell(&session, SessionEvent::PublishRefused { cid, refusal });
-                }
+                self.tell(&session, SessionEvent::Updated { request, result: Ok(()) });
             }
             Continuation::Call { then, reply } => {
-                let answer = result.map_err(|r| refusal_of(&r)).and_then(|()| self.answer(then));
+                let answer = self.answer(then);
                 let _ = reply.send(answer);
             }
-            Continuation::Move { moving, reply } => self.enter(*moving, reply, result),
-            Continuation::Moved { moving, reply } => self.arrive(*moving, reply, result),
+            Continuation::Move { moving, reply } => self.enter(*moving, reply),
+            Continuation::Moved { moving, reply } => self.arrive(*moving, reply),
+        }
+    }
+
+    /// The command of a continuation was refused, by the state machine or on its way there.
+    fn refuse(&mut self, then: Continuation, refusal: Refusal) {
+        match then {
+            Continuation::None => {}
+            Continuation::Join { reply, .. } => {
+                let _ = reply.send(Err(refusal));
+            }
+            Continuation::Update { session, request } => {
+                self.tell(&session, SessionEvent::Updated { request, result: Err(refusal) });
+            }
+            Continuation::Publish { session, mid, cid } => {
+                self.unbind(&session, mid);
+                self.tell(&session, SessionEvent::PublishRefused { cid, refusal });
+            }
+            Continuation::Call { reply, .. } | Continuation::Move { reply, .. } => {
+                let _ = reply.send(Err(refusal));
+            }
+            Continuation::Moved { moving, reply } => self.strand(&moving, reply, refusal),
         }
     }
 

@@ -158,6 +158,7 @@ impl<R: Replica> Control<R> {
             news: news::News::default(),
             census: parts.census,
         };
+        control.forget_ghosts();
         let mut tick = tokio::time::interval(TICK_EVERY);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -170,7 +171,7 @@ impl<R: Replica> Control<R> {
                     Some((_, event)) => control.on_shard_event(event),
                     None => return control.shards,
                 },
-                applied = control.replica.applied() => control.on_applied(applied),
+                happened = control.replica.happened() => control.on_happened(happened),
                 _ = tick.tick() => control.on_tick(),
                 Ok(()) = stop.changed() => control.on_stop(),
             }
@@ -180,8 +181,8 @@ impl<R: Replica> Control<R> {
 
     /// Takes out everything that is applied by now, then tells the sessions.
     fn settle(&mut self) {
-        while let Some(applied) = self.replica.try_applied() {
-            self.on_applied(applied);
+        while let Some(happened) = self.replica.try_happened() {
+            self.on_happened(happened);
         }
         self.flush_news();
         let census = Census {
@@ -219,6 +220,25 @@ impl<R: Replica> Control<R> {
     #[expect(clippy::unused_self, reason = "time belongs to the loop, whoever keeps it")]
     fn now(&self) -> LogTime {
         log_time()
+    }
+
+    /// Has the log forget the participants that an earlier life of this node carried.
+    fn forget_ghosts(&mut self) {
+        let (node, state) = (self.replica.node(), self.replica.state());
+        let rooms: Vec<RoomName> = state.rooms().map(|room| room.name).collect();
+        let mut ghosts = Vec::new();
+        for room in rooms {
+            let carried = state.participants(&room).filter(|p| p.node == node);
+            ghosts.extend(carried.map(|p| (room.clone(), p.identity.clone(), p.sid.clone())));
+        }
+        if !ghosts.is_empty() {
+            tracing::info!(count = ghosts.len(), "participants of the last run are gone");
+        }
+        for (room, identity, sid) in ghosts {
+            let action = ParticipantAction::Leave { reason: LeaveReason::SignalLost };
+            let action = Action::Participant { identity, sid: Some(sid), action };
+            self.submit(&Command { room, action }, Continuation::None);
+        }
     }
 
     /// Sends every session out; clients come back by themselves when a node answers again.

@@ -1,7 +1,7 @@
 //! Moving a participant to another room: it leaves one and enters the other, keeps its connections, and
 //! publishes the same tracks again under the same sids.
 
-use gateway::node::{Answer, Moved, Reply, SessionEvent};
+use gateway::node::{Answer, Moved, Refusal, Reply, SessionEvent};
 use proto::{
     id::{Identity, ParticipantSid, RoomName},
     media::Mid,
@@ -64,12 +64,7 @@ impl<R: Replica> Control<R> {
         &mut self,
         mut moving: Moving,
         reply: Reply<Answer>,
-        left: Result<(), Reject>,
     ) {
-        if let Err(reject) = left {
-            let _ = reply.send(Err(refusal_of(&reject)));
-            return;
-        }
         moving.participant.sid = mint::participant_sid();
         moving.participant.publications.clear();
         let command = Command {
@@ -83,19 +78,19 @@ impl<R: Replica> Control<R> {
         self.submit(&command, Continuation::Moved { moving: Box::new(moving), reply });
     }
 
+    /// The other room refused: the participant has left the first and is in none.
+    pub(super) fn strand(&mut self, moving: &Moving, reply: Reply<Answer>, refusal: Refusal) {
+        let leave = gateway::node::Leave { reason: LeaveReason::Removed, rejoin: false };
+        self.drop_session(&moving.from, Some(leave));
+        let _ = reply.send(Err(refusal));
+    }
+
     /// Third part: it is there, or was refused and has to be told that it is nowhere.
     pub(super) fn arrive(
         &mut self,
         moving: Moving,
         reply: Reply<Answer>,
-        joined: Result<(), Reject>,
     ) {
-        if let Err(reject) = joined {
-            let leave = gateway::node::Leave { reason: LeaveReason::Removed, rejoin: false };
-            self.drop_session(&moving.from, Some(leave));
-            let _ = reply.send(Err(refusal_of(&reject)));
-            return;
-        }
         let sid = moving.participant.sid.clone();
         if let Some(session) = self.sessions.remove(&moving.from) {
             self.adopt(session, &moving, &sid);

@@ -5,7 +5,7 @@ use gateway::node::{
 };
 use proto::{
     error::ErrorCode,
-    id::{NodeId, ParticipantSid, TrackSid},
+    id::{ParticipantSid, TrackSid},
     media::{MediaKind, Mid, ViewSettings},
     room::{
         Command, LeaveReason, Participant, ParticipantState,
@@ -50,7 +50,7 @@ impl<R: Replica> Control<R> {
             permission: join.grant.permission.clone(),
             joined_at: self.now(),
             version: 0,
-            node: NodeId::default(),
+            node: self.replica.node(),
             auto_subscribe: join.auto_subscribe,
             client: proto::room::model::ClientTraits {
                 protocol: join.client_protocol,

@@ -81,3 +81,26 @@ fn replace(bytes: &[u8], from: &[u8; 4], to: &[u8; 4]) -> Vec<u8> {
     }
     out
 }
+
+#[test]
+fn rows_of_each_room_make_up_the_same_state() {
+    let mut rooms = some_rooms();
+    rooms.apply(LogTime(9), &command("yard", join(participant("cyd", "PA_3")))).unwrap();
+    let rows: Vec<Vec<u8>> =
+        ["hall", "yard"].iter().filter_map(|room| rooms.row(&(*room).into())).collect();
+    let restored = Rooms::from_rows(rooms.at(), rows.iter().map(Vec::as_slice)).unwrap();
+    assert_eq!(restored, rooms);
+    assert_eq!(restored.snapshot(), rooms.snapshot());
+    assert_eq!(rooms.row(&"cellar".into()), None);
+}
+
+#[test]
+fn a_damaged_row_is_refused() {
+    let row = some_rooms().row(&"hall".into()).unwrap();
+    for len in 0..row.len() {
+        let refused = Rooms::from_rows(LogTime(7), [&row[..len]]);
+        assert_eq!(refused, Err(RestoreError::Malformed), "{len} bytes");
+    }
+    let twice = Rooms::from_rows(LogTime(7), [row.as_slice(), row.as_slice()]);
+    assert_eq!(twice, Err(RestoreError::Malformed));
+}

@@ -1,0 +1,203 @@
+//! Chat's way to the log and back: proposes what the doors ask, reads for them, and tells them what was applied.
+//!
+//! Decides nothing. Three tasks that wait for different things, so that none holds up another: requests, news of the log, and
+//! housekeeping on the leader.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use cluster::{Handle, link::channel::Channel};
+use gateway::im::port::{Back, Notice, Refused, Relay, Request};
+use proto::{
+    id::NodeId,
+    im::{Action, Actor, Answer, Ask, Command, Query, Reply, limit::EXPIRE_ROWS_MAX},
+    time::LogTime,
+};
+use tokio::sync::mpsc;
+
+use crate::{
+    clock::log_time,
+    journal::{self, ChatNews},
+    machine,
+};
+
+/// The nodes' channel for soft state of chat.
+const SOFT: Channel = Channel(1);
+/// Housekeeping looks this often whether something is due.
+const EXPIRE_EVERY: Duration = Duration::from_secs(1);
+
+/// Who waits for which command.
+#[derive(Clone, Default)]
+struct Waiting(Arc<Mutex<Ledger>>);
+
+#[derive(Default)]
+struct Ledger {
+    next: u64,
+    backs: BTreeMap<u64, Back<Reply>>,
+}
+
+impl Waiting {
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self, back: Back<Reply>) -> u64 {
+        let mut ledger = self.ledger();
+        let tag = ledger.next;
+        ledger.next += 1;
+        ledger.backs.insert(tag, back);
+        tag
+    }
+
+    fn answer(&self, tag: u64, result: Result<Reply, Refused>) {
+        let back = self.ledger().backs.remove(&tag);
+        if let Some(back) = back {
+            // Whoever asked may be gone.
+            let _ = back.send(result);
+        }
+    }
+}
+
+/// Starts chat's tasks. They end when the doors close their queues and the log stops.
+pub(crate) fn start(
+    log: &Handle,
+    requests: mpsc::Receiver<Request>,
+    news: mpsc::Receiver<ChatNews>,
+    notices: mpsc::Sender<Notice>,
+) {
+    let waiting = Waiting::default();
+    tokio::spawn(ask(log.clone(), requests, waiting.clone()));
+    tokio::spawn(tell(news, notices.clone(), waiting));
+    tokio::spawn(pass_on(log.listen(SOFT), notices));
+    tokio::spawn(keep_house(log.clone()));
+}
+
+async fn ask(log: Handle, mut requests: mpsc::Receiver<Request>, waiting: Waiting) {
+    while let Some(request) = requests.recv().await {
+        match request {
+            Request::Propose { command, back } => {
+                let tag = waiting.enter(back);
+                if let Err(refusal) = propose(&log, tag, *command) {
+                    waiting.answer(tag, Err(refused(&refusal)));
+                }
+            }
+            Request::Query { query, back } => read(log.clone(), *query, back),
+            Request::Relay(relay) => send(&log, relay),
+        }
+    }
+}
+
+fn propose(log: &Handle, tag: u64, command: Command) -> Result<(), cluster::Refusal> {
+    // There is no command that cannot be written.
+    let entry = machine::chat_entry(command).map_err(|_| cluster::Refusal::Stopping)?;
+    log.try_propose(journal::chat_tag(tag), Bytes::from(entry))
+}
+
+fn refused(refusal: &cluster::Refusal) -> Refused {
+    match refusal {
+        cluster::Refusal::Unknown => Refused::Unknown,
+        refusal => Refused::Refusal(journal::refusal(refusal)),
+    }
+}
+
+/// Reading may wait for a disk: it happens beside the tasks that must not.
+fn read(log: Handle, query: Query, back: Back<Box<Answer>>) {
+    tokio::task::spawn_blocking(move || {
+        let answer = log.read(|view| im::query(view, log_time(), &query));
+        let answer = match answer {
+            Ok(answer) => answer.map(Box::new).map_err(Refused::from),
+            Err(error) => {
+                tracing::error!(%error, "chat's rows do not read");
+                Err(refused(&cluster::Refusal::Stopping))
+            }
+        };
+        // Whoever asked may be gone.
+        let _ = back.send(answer);
+    });
+}
+
+fn send(log: &Handle, relay: Relay) {
+    let me = log.node();
+    let to: Vec<NodeId> = match relay.to {
+        Some(node) => vec![node],
+        None => log.status().nodes.into_keys().filter(|node| *node != me).collect(),
+    };
+    for node in to {
+        // Soft state: what a slow link loses is told again.
+        if log.send(node, SOFT, relay.frame.clone()).is_err() {
+            metrics::counter!("stoa_chat_relays_lost_total").increment(1);
+        }
+    }
+}
+
+async fn tell(mut news: mpsc::Receiver<ChatNews>, notices: mpsc::Sender<Notice>, waiting: Waiting) {
+    while let Some(news) = news.recv().await {
+        match news {
+            ChatNews::Applied { tag, result } => {
+                let reply = match result {
+                    Ok(outcome) => {
+                        if !outcome.events.is_empty()
+                            && notices.send(Notice::Applied(outcome.events)).await.is_err()
+                        {
+                            return;
+                        }
+                        Ok(outcome.reply)
+                    }
+                    Err(reject) => Err(Refused::from(reject)),
+                };
+                if let Some(tag) = tag {
+                    waiting.answer(tag, reply);
+                }
+            }
+            ChatNews::Refused { tag, refusal } => waiting.answer(tag, Err(refused(&refusal))),
+            ChatNews::Restored => {
+                if notices.send(Notice::Skipped).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+async fn pass_on(mut frames: mpsc::Receiver<(NodeId, Bytes)>, notices: mpsc::Sender<Notice>) {
+    while let Some((from, frame)) = frames.recv().await {
+        if notices.send(Notice::Relayed { from, frame }).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Has the log do what is due, while this node leads.
+async fn keep_house(log: Handle) {
+    let mut every = tokio::time::interval(EXPIRE_EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut failed = log.failed();
+    loop {
+        tokio::select! {
+            _ = every.tick() => {}
+            _ = failed.wait_for(|failed| *failed) => return,
+        }
+        let leads = log.leader() == Some(log.node());
+        if !leads || !is_due(&log, log_time()) {
+            continue;
+        }
+        let actor = Actor::Backend { user: None };
+        let rows = u32::try_from(EXPIRE_ROWS_MAX).unwrap_or(u32::MAX);
+        let action = Action::Expire { rows };
+        // Nobody waits under this tag; if it is refused, the next round asks again.
+        let _ = propose(&log, HOUSEKEEPING, Command { actor, action });
+    }
+}
+
+/// Never entered in the ledger.
+const HOUSEKEEPING: u64 = u64::MAX >> 1;
+
+fn is_due(log: &Handle, now: LogTime) -> bool {
+    let query = Query { viewer: None, ask: Ask::NextDue };
+    let answer = log.read(|view| im::query(view, now, &query));
+    matches!(answer, Ok(Ok(Answer::NextDue(Some(due)))) if due <= now)
+}
