@@ -181,6 +181,22 @@ proptest! {
     }
 }
 
+#[test]
+fn a_truncation_reaches_back_over_a_segment_without_entries() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = Log::open(dir.path(), SMALL).unwrap();
+    let mut model = Model::default();
+    let mut steps: Vec<_> = (0..7).map(|_| Step::Append(vec![500])).collect();
+    // Fills the segment, so that the truncations are the first records of the next one.
+    steps.extend((0..8).map(|term| Step::Vote(term, true)));
+    steps.extend([Step::Truncate(0), Step::Truncate(2), Step::Vote(9, true), Step::Reopen]);
+    for step in steps {
+        run(&mut log, &mut model, dir.path(), 1, step);
+        assert_eq!(Model::of(&log), model);
+    }
+    assert_eq!((segments(dir.path()).len(), model.entries.len()), (2, 5));
+}
+
 /// A log of one segment with `groups` groups of two entries; returns where each group ends.
 fn written(groups: u64) -> (TempDir, Vec<usize>) {
     let dir = tempfile::tempdir().unwrap();

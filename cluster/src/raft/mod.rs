@@ -44,6 +44,9 @@ pub(crate) fn config(timing: Timing) -> Result<Arc<openraft::Config>, openraft::
         election_timeout_min: ms(timing.election.0),
         election_timeout_max: ms(timing.election.1),
         enable_pre_vote: Some(true),
+        // A leader sends entries while it syncs them. One that died before the sync must not lead on in the same term: it would
+        // give the names of entries that followers hold to others.
+        enable_leader_restore: Some(false),
         // Snapshots are asked for by size of the log, see `keeper`.
         snapshot_policy: openraft::SnapshotPolicy::Never,
         max_in_snapshot_log_to_keep: ENTRIES_KEPT,

@@ -7,14 +7,15 @@
 
 mod cache;
 pub(crate) mod frame;
+mod generation;
 mod rows;
 mod table;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    fs::{self, File},
-    io::{self, BufReader, BufWriter, Read, Write},
+    fs,
+    io::{self, Read, Write},
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     path::{Path, PathBuf},
     sync::{
@@ -28,13 +29,17 @@ use std::{
 use proto::store::{Batch, Direction, Scan, View, space};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::file::{rename_durably, sync_dir, write_durably};
+use crate::file::write_durably;
 
 use self::{
     cache::Cache,
     frame::{FrameReader, FrameWriter},
-    rows::{BATCH_ROWS, Change, MemoryRows, Rows, SledRows},
-    table::{Tables, TablesView},
+    generation::{
+        begin_generation, create_generation, current, generation_path, open_generation, put_aside,
+        redo_path, set_current, write_redo,
+    },
+    rows::{BATCH_ROWS, Change, MemoryRows, Rows},
+    table::{RowsView, Tables, TablesView},
 };
 
 /// The form of the rows; another number is read by another program.
@@ -218,17 +223,12 @@ impl Store {
         }
         let tables = self.inner.tables.read().unwrap_or_else(PoisonError::into_inner);
         let view = TablesView { tables: &tables, cache: &self.inner.cache };
-        match catch_unwind(AssertUnwindSafe(|| look(&view))) {
-            Ok(seen) => Ok(seen),
-            Err(thrown) => match thrown.downcast::<Unreadable>() {
-                Ok(unreadable) => {
-                    drop(tables);
-                    self.suspect();
-                    Err(unreadable.0)
-                }
-                Err(thrown) => resume_unwind(thrown),
-            },
+        let seen = caught(|| look(&view));
+        if seen.is_err() {
+            drop(tables);
+            self.suspect();
         }
+        seen
     }
 
     /// Makes changes visible. Waits when far more was applied than the disk has taken.
@@ -333,7 +333,7 @@ impl Store {
         self.flush_held(&disk)?;
         let rows =
             Arc::clone(&self.inner.tables.read().unwrap_or_else(PoisonError::into_inner).rows);
-        let header = header(&DiskView(&*rows));
+        let header = caught(|| header(&RowsView(&*rows)))?;
         let mut writer = FrameWriter::begin(into, &header)?;
         let mut failed = None;
         let mut until_check = BATCH_ROWS;
@@ -440,109 +440,10 @@ impl Flusher {
     }
 }
 
-/// Only what is on disk.
-struct DiskView<'a>(&'a dyn Rows);
-
-impl View for DiskView<'_> {
-    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.0.get(key).unwrap_or_default()
-    }
-
-    fn scan(
-        &self,
-        from: &[u8],
-        to: &[u8],
-        direction: Direction,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Scan,
-    ) {
-        let _read = self.0.scan((from, to), direction, visit);
-    }
-}
-
-fn generation_path(dir: &Path, number: u64) -> PathBuf {
-    dir.join(format!("rows-{number}"))
-}
-
-fn redo_path(dir: &Path, number: u64) -> PathBuf {
-    dir.join(format!("redo-{number}"))
-}
-
-fn current(dir: &Path) -> io::Result<Option<u64>> {
-    match fs::read_to_string(dir.join("CURRENT")) {
-        Ok(text) => Ok(Some(text.trim().parse().unwrap_or_default())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-fn set_current(dir: &Path, number: u64) -> io::Result<()> {
-    write_durably(&dir.join("CURRENT"), number.to_string().as_bytes())
-}
-
-/// Makes an empty generation that is not the current one.
-fn begin_generation(dir: &Path, number: u64, cache: u64) -> Result<SledRows, StoreError> {
-    let path = generation_path(dir, number);
-    if path.exists() {
-        fs::remove_dir_all(&path)?;
-    }
-    SledRows::open(&path, cache)
-}
-
-fn create_generation(dir: &Path, number: u64, cache: u64) -> Result<SledRows, StoreError> {
-    let rows = begin_generation(dir, number, cache)?;
-    rows.write(&[(FORMAT_KEY, Some(FORMAT))])?;
-    rows.sync()?;
-    set_current(dir, number)?;
-    Ok(rows)
-}
-
-fn open_generation(dir: &Path, number: u64, cache: u64) -> Result<SledRows, StoreError> {
-    let path = generation_path(dir, number);
-    if !path.exists() {
-        return Err(StoreError::Format);
-    }
-    let rows = SledRows::open(&path, cache)?;
-    let redo = redo_path(dir, number);
-    if redo.exists() {
-        let (mut reader, ()) = FrameReader::begin(BufReader::new(File::open(&redo)?))?;
-        while let Some(some) = reader.rows()? {
-            let changes: Vec<Change<'_>> =
-                some.iter().map(|(key, value)| (key.as_slice(), value.as_deref())).collect();
-            rows.write(&changes)?;
-        }
-        rows.sync()?;
-        fs::remove_file(&redo)?;
-    }
-    if rows.get(FORMAT_KEY)?.as_deref() != Some(FORMAT) {
-        return Err(StoreError::Format);
-    }
-    Ok(rows)
-}
-
-/// Keeps one damaged generation for whoever wants to look at it.
-fn put_aside(dir: &Path, number: u64) -> io::Result<()> {
-    let aside = dir.join("damaged");
-    if aside.exists() {
-        fs::remove_dir_all(&aside)?;
-    }
-    let path = generation_path(dir, number);
-    if path.exists() {
-        fs::rename(&path, &aside)?;
-    }
-    let redo = redo_path(dir, number);
-    if redo.exists() {
-        fs::remove_file(&redo)?;
-    }
-    sync_dir(dir)
-}
-
-fn write_redo(path: &Path, table: &Batch) -> io::Result<()> {
-    let temporary = path.with_extension("tmp");
-    let mut writer = FrameWriter::begin(BufWriter::new(File::create(&temporary)?), &())?;
-    for (key, value) in table.iter() {
-        writer.row(key, value)?;
-    }
-    let (file, _) = writer.end()?;
-    file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-    rename_durably(&temporary, path)
+/// Runs what looks at rows; rows that do not read are an error here.
+fn caught<T>(look: impl FnOnce() -> T) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(look)).map_err(|thrown| match thrown.downcast::<Unreadable>() {
+        Ok(unreadable) => unreadable.0,
+        Err(thrown) => resume_unwind(thrown),
+    })
 }

@@ -72,7 +72,8 @@ fn readable<T>(outcome: Result<T, StoreError>) -> T {
     }
 }
 
-struct RowsView<'a>(&'a dyn Rows);
+/// Only what is on disk.
+pub(super) struct RowsView<'a>(pub(super) &'a dyn Rows);
 
 impl View for RowsView<'_> {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {

@@ -3,7 +3,10 @@ use std::{fs, io::Cursor, path::Path};
 use proptest::prelude::*;
 use proto::store::{Batch, Direction, Memory, Scan, View};
 
-use super::{Options, Store, generation_path, redo_path, write_redo};
+use super::{
+    Options, Store,
+    generation::{generation_path, redo_path, write_redo},
+};
 
 fn row(number: u8) -> Vec<u8> {
     vec![b'i', number]

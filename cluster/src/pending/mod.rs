@@ -3,6 +3,9 @@
 //! A batch is sent for one leadership and a leader takes it only in that leadership. So when an entry of a later leadership is
 //! applied here, a batch of an earlier one that has not been applied never will be, and may be sent again.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
