@@ -58,7 +58,7 @@
 //! reads the account, two buckets of keys, the head and the member (in private also the other's account and
 //! block), and writes message, head, member and key.
 //!
-//! Codemap: `account`, `session`, `profile` who one is; `relation`, `friend_group` whom one knows; `group` and its
+//! Codemap: `account`, `session`, `profile` who one is; `relation` whom one knows; `group` and its
 //! modules; `message` sending; `content` what is sent; `revise` what becomes of it; `conversation` cursors and
 //! settings; `keyed` client keys; `wheel` what is due and housekeeping; `query` reading; `asker` who asks; `key`, `tx`
 //! rows; `invariant` what must hold.
@@ -72,7 +72,6 @@ mod asker;
 mod check;
 mod content;
 mod conversation;
-mod friend_group;
 mod group;
 mod invariant;
 mod key;
@@ -127,7 +126,7 @@ fn dispatch(tx: &mut Tx<'_>, command: &Command) -> Result<Reply, Reject> {
         Action::Account { user, action } => account::act(tx, &asker, user, action),
         Action::ImportAccounts { accounts } => account::import(tx, &asker, accounts),
         Action::Relation { peer, action } => relation::act(tx, &asker, peer, action),
-        Action::FriendGroup(action) => friend_group::act(tx, &asker, action),
+        Action::FriendGroup(action) => relation::friend_group::act(tx, &asker, action),
         Action::Group { group, action } => group::act(tx, &asker, group, action),
         Action::Send(send) => message::send(tx, &asker, send),
         Action::Message { conversation, seq, action } => {

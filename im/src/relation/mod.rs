@@ -1,5 +1,7 @@
 //! Friends, requests, blocks and follows. Whatever two accounts hold of each other is written by one command.
 
+pub(crate) mod friend_group;
+
 use alloc::{collections::BTreeSet, string::String};
 
 use proto::{
