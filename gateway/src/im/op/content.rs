@@ -119,7 +119,8 @@ pub(crate) fn write_message(message: &Message) -> pb::Message {
         seq: message.seq.0,
         at: message.at.0,
         sender: name(message.sender.as_ref()),
-        cmid: message.key.0.to_vec().into(),
+        // The server's own messages have no key.
+        cmid: message.sender.as_ref().map(|_| message.key.0.to_vec().into()).unwrap_or_default(),
         content,
         gone,
         options: write_options(&message.options),

@@ -74,7 +74,8 @@ impl Pipe {
         self.socket.send(Message::Ping(Bytes::new())).await.map_err(|_| Broken)
     }
 
-    /// Says why, and closes. Takes its time if the client does.
+    /// Says why, and closes. A client that closed by itself is only answered, which reading on does.
+    /// Takes its time if the client does.
     pub(super) async fn close(mut self, close: Close, reason: Option<pb::Error>) {
         let said = async {
             if close != Close::Gone {
@@ -86,11 +87,10 @@ impl Pipe {
                 };
                 let frame = self.codec.push(Body::Closing(closing));
                 self.send(frame).await?;
+                let reason = close.error().name().into();
+                let frame = CloseFrame { code: close.code(), reason };
+                self.socket.send(Message::Close(Some(frame))).await.map_err(|_| Broken)?;
             }
-            let reason = close.error().name();
-            let reason = if close == Close::Gone { "" } else { reason };
-            let frame = CloseFrame { code: close.code(), reason: reason.into() };
-            self.socket.send(Message::Close(Some(frame))).await.map_err(|_| Broken)?;
             while let Some(Ok(_)) = self.socket.next().await {}
             Ok::<_, Broken>(())
         };

@@ -220,6 +220,14 @@ async fn what_is_no_frame_or_too_large_closes_the_socket() {
 }
 
 #[tokio::test]
+async fn who_says_good_bye_is_answered() {
+    let world = World::start(Script::default()).await;
+    let mut ada = world.enter("ada", "phone").await;
+    ada.socket.close(None).await.unwrap();
+    assert_eq!(ada.closed().await, 1005, "the answer has the code of the good-bye: none");
+}
+
+#[tokio::test]
 async fn who_sends_too_much_is_told_and_then_closed() {
     let mut script = Script::default();
     script.config.limits.frames_burst = 3;
