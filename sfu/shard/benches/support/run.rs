@@ -10,8 +10,11 @@ const HELP: &str =
 
 const HEAD: &str = "net     engine  bwe  subs   fwd/s    user  system  total us/fwd  allocs/fwd  fwd/send  p50 us   p99 us  delivered  dropped  paused  client";
 
-/// Estimators and caches settle for so long before anything is measured.
-const SETTLE: Duration = Duration::from_secs(3);
+/// Connections and caches settle for so long before anything is measured.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// Estimators take longer: until then pictures may wait in their pacers.
+const SETTLE_ESTIMATE: Duration = Duration::from_secs(5);
 
 /// Allocations are counted for so long, after the processor time was measured.
 const COUNTING: Duration = Duration::from_secs(1);
@@ -175,7 +178,7 @@ impl Row {
             client.tell(&format!("answer {answer}"));
         }
         client.hear("connected")?;
-        wait(SETTLE);
+        wait(if self.bwe { SETTLE_ESTIMATE } else { SETTLE });
         let began = client_figures(client)?;
         server.tell("begin");
         let begun_at = now();
