@@ -44,6 +44,8 @@ pub(crate) struct Config {
     pub(crate) chat: Chat,
     /// Who is told of events.
     pub(crate) webhook: Webhook,
+    /// The nodes that keep the state together.
+    pub(crate) cluster: Cluster,
     /// Limits of the doors.
     pub(crate) limit: Limit,
     /// What is logged.
@@ -120,6 +122,22 @@ pub(crate) struct Webhook {
     pub(crate) api_key: String,
 }
 
+/// The nodes that keep the state together.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Cluster {
+    /// This node's id. Never given out twice: a node that lost its data gets a new one.
+    pub(crate) node: u16,
+    /// Folder with this node's certificate, made by `stoa cluster init`; empty: a node by itself, without links.
+    pub(crate) certificates: PathBuf,
+    /// Where other nodes reach this one, `host:port` (UDP); empty: the address it listens on.
+    pub(crate) address: String,
+    /// Where clients of other nodes are sent, such as `https://b.example.org`.
+    pub(crate) http: String,
+    /// A new node waits until `stoa cluster add` makes it part of a cluster; otherwise it is the first of its own.
+    pub(crate) join: bool,
+}
+
 /// Limits of the doors.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
@@ -152,6 +170,7 @@ impl Default for Config {
             room: Room::default(),
             chat: Chat::default(),
             webhook: Webhook::default(),
+            cluster: Cluster::default(),
             limit: Limit::default(),
             log: Log::default(),
             drain_s: 60,
@@ -167,6 +186,18 @@ impl Default for Room {
             departure_timeout_s: 20,
             max_participants: 0,
             enable_remote_unmute: false,
+        }
+    }
+}
+
+impl Default for Cluster {
+    fn default() -> Self {
+        Self {
+            node: 1,
+            certificates: PathBuf::new(),
+            address: String::new(),
+            http: String::new(),
+            join: false,
         }
     }
 }
@@ -254,6 +285,9 @@ impl Config {
         if !self.webhook.urls.is_empty() && !self.keys.contains_key(&self.webhook.api_key) {
             bail!("webhook.api_key {:?} is none of the configured keys", self.webhook.api_key);
         }
+        if self.cluster.join && self.cluster.certificates.as_os_str().is_empty() {
+            bail!("cluster.join needs cluster.certificates: make them with `stoa cluster init`");
+        }
         for mime in &self.rtc.codecs {
             if proto::media::Codec::from_mime(mime).is_none() {
                 bail!(
@@ -289,6 +323,12 @@ impl Config {
     #[must_use]
     pub(crate) const fn udp(&self, shard: u8) -> SocketAddr {
         SocketAddr::new(self.media_bind(), self.port_base + 2 + shard as u16)
+    }
+
+    /// Where node links listen.
+    #[must_use]
+    pub(crate) const fn links(&self) -> SocketAddr {
+        SocketAddr::new(self.bind, self.port_base + 10)
     }
 
     /// How many media threads to run.

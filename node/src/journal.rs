@@ -1,18 +1,23 @@
 //! The node's end of the log: starts it, and sorts what it applies to those who follow.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use cluster::{Event, Events, Handle};
+use anyhow::Context as _;
+use cluster::{Event, Events, Handle, Link, Member, Start, link::pki::Identity};
 use gateway::node::Refusal;
 use proto::{
     error::{ErrorCode, Retry},
+    id::NodeId,
     im,
     room::Command,
     time::LogTime,
 };
 use tokio::sync::mpsc;
 
-use crate::machine::{House, Outcome};
+use crate::{
+    config::Config,
+    machine::{House, Outcome},
+};
 
 /// News that may wait for each follower; applying waits beyond.
 const NEWS_MAX: usize = 4_096;
@@ -95,8 +100,39 @@ pub(crate) async fn start(config: cluster::Config) -> anyhow::Result<Journal> {
 }
 
 /// The directory of the log within the node's.
-pub(crate) fn directory(data: &Path) -> std::path::PathBuf {
+pub(crate) fn directory(data: &Path) -> PathBuf {
     data.join("cluster")
+}
+
+/// How this node takes part in the log.
+///
+/// # Errors
+/// Its certificates do not read.
+pub(crate) fn config(config: &Config) -> anyhow::Result<cluster::Config> {
+    let node = NodeId(config.cluster.node);
+    let alone = cluster::Config::alone(node, directory(&config.data));
+    let certificates = &config.cluster.certificates;
+    if certificates.as_os_str().is_empty() {
+        return Ok(alone);
+    }
+    let identity = Identity::load(certificates)
+        .with_context(|| format!("reading the certificates in {}", certificates.display()))?;
+    let listen = config.links();
+    Ok(cluster::Config {
+        member: member(config),
+        start: if config.cluster.join { Start::Join } else { Start::Bootstrap },
+        link: Link::Quic { listen, identity: Box::new(identity) },
+        ..alone
+    })
+}
+
+/// Where others find this node.
+pub(crate) fn member(config: &Config) -> Member {
+    let or = |text: &str, other: String| if text.is_empty() { other } else { text.to_owned() };
+    Member {
+        address: or(&config.cluster.address, config.links().to_string()),
+        http: or(&config.cluster.http, format!("http://{}", config.http())),
+    }
 }
 
 async fn sort(
@@ -117,7 +153,10 @@ async fn sort(
                     chat.send(ChatNews::Applied { tag, result }).await.is_ok()
                 }
                 Outcome::Unreadable => {
-                    tracing::error!(index = applied.index, "an entry of the log is of a later program; upgrade this node");
+                    tracing::error!(
+                        index = applied.index,
+                        "an entry of the log is of a later program; upgrade this node"
+                    );
                     true
                 }
             },
@@ -141,11 +180,16 @@ pub(crate) fn refusal(refusal: &cluster::Refusal) -> Refusal {
     let code = match refusal {
         cluster::Refusal::TooLarge { .. } => ErrorCode::RequestTooLarge,
         cluster::Refusal::Stopping => ErrorCode::NodeDraining,
-        _ => ErrorCode::NodeOverloaded,
+        cluster::Refusal::NoLeader => ErrorCode::NoLeader,
+        cluster::Refusal::Unknown => ErrorCode::OutcomeUnknown,
+        cluster::Refusal::Overloaded => ErrorCode::NodeOverloaded,
     };
     let retry = match refusal {
         cluster::Refusal::TooLarge { .. } => Retry::Never,
-        _ => Retry::After(RETRY_AFTER),
+        cluster::Refusal::Stopping
+        | cluster::Refusal::NoLeader
+        | cluster::Refusal::Unknown
+        | cluster::Refusal::Overloaded => Retry::After(RETRY_AFTER),
     };
     Refusal { code, message: refusal.to_string(), retry }
 }

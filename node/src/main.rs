@@ -5,8 +5,10 @@
 //!
 //! Codemap: `config`; `wiring` start and stop; `control` the loop; `replica` the rooms as the loop sees them; `journal`
 //! and `machine` the replicated log and what it runs;
+//! `chat`; `admin` and `operate` what operators ask;
 //! `telemetry` logs and figures; `token` access tokens on the command line; `mint` new ids; `clock`.
 
+mod admin;
 mod chat;
 mod clock;
 mod config;
@@ -14,6 +16,7 @@ mod control;
 mod journal;
 mod machine;
 mod mint;
+mod operate;
 mod replica;
 mod telemetry;
 mod token;
@@ -57,6 +60,13 @@ enum Command {
     },
     /// Make an access token.
     Token(token::Args),
+    /// Write the state of a running node to a file.
+    Backup(operate::Backup),
+    /// Make a new node's data from a backup.
+    Restore(operate::Restore),
+    /// Make certificates, show nodes, add and remove them.
+    #[command(subcommand)]
+    Cluster(operate::Cluster),
 }
 
 fn main() -> ExitCode {
@@ -76,11 +86,15 @@ fn run(command: Command) -> anyhow::Result<()> {
             let flags = Flags { dev, data, port_base, bind };
             let config = Config::load(config.as_deref(), flags)?;
             telemetry::start_log(&config.log)?;
-            tokio::runtime::Builder::new_multi_thread()
-                .enable_all()
-                .build()?
-                .block_on(wiring::serve(config))
+            runtime()?.block_on(wiring::serve(config))
         }
         Command::Token(args) => token::print(&args),
+        Command::Backup(backup) => runtime()?.block_on(backup.run()),
+        Command::Restore(restore) => restore.run(),
+        Command::Cluster(cluster) => runtime()?.block_on(cluster.run()),
     }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }

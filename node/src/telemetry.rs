@@ -19,7 +19,8 @@ use crate::{config::Log, control::Census};
 /// The filter cannot be read.
 pub(crate) fn start_log(log: &Log) -> anyhow::Result<()> {
     // Below `info` the ICE library prints the passwords of connections.
-    let filter = EnvFilter::try_new(&log.level)?.add_directive("is::agent=info".parse()?)
+    let filter = EnvFilter::try_new(&log.level)?
+        .add_directive("is::agent=info".parse()?)
         .add_directive("openraft=warn".parse()?);
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)

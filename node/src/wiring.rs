@@ -9,10 +9,10 @@ use anyhow::Context;
 use gateway::{
     Clock, Gateway,
     auth::Keys,
-    im::{self, Chat, Mint, Secret},
+    im::{self, Chat, Mint, Secret, mailbox::Close},
     webhook::Webhooks,
 };
-use proto::{id::{NodeId, ShardId}, media::Codec, unit::Bitrate};
+use proto::{id::ShardId, media::Codec, unit::Bitrate};
 use sfu_shard::api::{Command, ShardConfig};
 use tokio::{
     net::TcpListener,
@@ -21,10 +21,10 @@ use tokio::{
 };
 
 use crate::{
-    chat,
+    admin, chat,
     config::Config,
     control::{Census, Control, Parts},
-    journal,
+    journal::{self, ChatNews},
     replica::Replicated,
     telemetry::Figures,
 };
@@ -48,7 +48,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     std::fs::create_dir_all(&config.data)
         .with_context(|| format!("creating the data directory {}", config.data.display()))?;
     let addresses = node_addresses(&config);
-    let journal = journal::start(log_config(&config)).await.context("starting the log")?;
+    let journal = journal::start(journal::config(&config)?).await.context("starting the log")?;
     let shards = start_shards(&config, &addresses)?;
     let (handles, threads) = (shards.handles.clone(), shards.threads);
     let (census_out, census) = watch::channel(Census::default());
@@ -74,25 +74,28 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
         stop: sessions_stopped,
     }));
     let gateway = Gateway::new(doors, requests_out, clock);
-    let (chat_out, chat_requests) = mpsc::channel(REQUESTS_MAX);
-    let (notices_out, notices) = mpsc::channel(NOTICES_MAX);
-    chat::start(&journal.log, chat_requests, journal.chat, notices_out);
-    let chat = Chat::new(&gateway, chat_config(&config, &journal.log), chat_out, Mint::system());
-    let chat_doors = chat.router();
-    tokio::spawn(chat.run(notices));
+    let chat = start_chat(&config, &gateway, &journal.log, journal.chat);
+    let admin = admin::router(journal.log.clone(), config.keys.clone().into_iter().collect());
     let listener = TcpListener::bind(config.http())
         .await
         .with_context(|| format!("listening on {}", config.http()))?;
     announce(&config, &addresses, &figures);
     let (stop, stopped) = watch::channel(false);
     let serving = tokio::spawn({
-        let gateway = gateway.clone();
+        let (gateway, chat_routes) = (gateway.clone(), chat.router());
         let metrics = axum::Router::new()
             .route("/metrics", axum::routing::get(move || async move { figures.render() }));
-        let extra = metrics.merge(chat_doors);
+        let extra = metrics.merge(chat_routes).merge(admin);
         async move { gateway.serve(listener, extra, wait_for(stopped)).await }
     });
-    drain(&config, &gateway, census.clone()).await?;
+    let mut failed = journal.log.failed();
+    tokio::select! {
+        drained = drain(&config, &gateway, census.clone()) => drained?,
+        // What the disk holds is not known any more; a fresh start reads it.
+        _ = failed.wait_for(|failed| *failed) => anyhow::bail!("the log or the disk under it has failed"),
+    }
+    hand_over(&journal.log).await;
+    chat.close_all(Close::Draining);
     stop_sessions.send_replace(true);
     let _ =
         tokio::time::timeout(CLOSE_WITHIN, census.clone().wait_for(|c| c.participants == 0)).await;
@@ -112,10 +115,26 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Chat's doors, and the tasks between them and the log.
+fn start_chat(
+    config: &Config,
+    gateway: &Gateway,
+    log: &cluster::Handle,
+    news: mpsc::Receiver<ChatNews>,
+) -> Chat {
+    let (requests_out, requests) = mpsc::channel(REQUESTS_MAX);
+    let (notices_out, notices) = mpsc::channel(NOTICES_MAX);
+    chat::start(log, requests, news, notices_out);
+    let chat = Chat::new(gateway, chat_config(config, log), requests_out, Mint::system());
+    tokio::spawn(chat.clone().run(notices));
+    chat
+}
+
 fn chat_config(config: &Config, log: &cluster::Handle) -> im::Config {
     let secret = if config.chat.secret.is_empty() {
         // One configured key is one text; whatever it is, every node of the cluster has it.
-        let keys: String = config.keys.iter().map(|(key, secret)| format!("{key}: {secret}\n")).collect();
+        let keys: String =
+            config.keys.iter().map(|(key, secret)| format!("{key}: {secret}\n")).collect();
         Secret::derived(keys.as_bytes())
     } else {
         Secret::from(config.chat.secret.as_bytes())
@@ -125,10 +144,6 @@ fn chat_config(config: &Config, log: &cluster::Handle) -> im::Config {
         node: log.node(),
         ..im::Config::new(secret)
     }
-}
-
-fn log_config(config: &Config) -> cluster::Config {
-    cluster::Config::alone(NodeId(1), journal::directory(&config.data))
 }
 
 fn start_shards(config: &Config, addresses: &[IpAddr]) -> anyhow::Result<sfu_shard::Shards> {
@@ -235,6 +250,17 @@ async fn drain(
         _ = interrupt.recv() => tracing::info!("second signal: stopping now"),
     }
     Ok(())
+}
+
+/// Has another node lead, so that nobody waits for an election when this one is gone.
+async fn hand_over(log: &cluster::Handle) {
+    if log.status().nodes.len() < 2 {
+        return;
+    }
+    match log.drain().await {
+        Ok(()) => tracing::info!("another node leads"),
+        Err(error) => tracing::warn!(%error, "leadership was not handed over"),
+    }
 }
 
 async fn wait_for(mut stopped: watch::Receiver<bool>) {

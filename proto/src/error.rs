@@ -109,12 +109,12 @@ codes! {
     3029 GroupTooLarge "the group is too large for this" "See docs/ for limits by size.";
     3030 FieldLength "a field is empty, too long or too large" "Correct the field; the message names it and its limit.";
     3031 TooMany "there are too many of something" "Remove some first; the message names what.";
+    3032 KeyUsed "the client key was used for something else" "Make another key for another request.";
     3040 PasswordWrong "the user or the password is wrong" "Check both; after several tries wait as long as the retry field says.";
     3041 SignUpClosed "accounts cannot be made here by oneself" "Ask an administrator for an account.";
     3042 PasswordWeak "the password is shorter than 8 or longer than 256 bytes" "Use another password.";
     3050 LiveThrottled "the live room takes no more messages of this priority now" "Wait as long as the retry field says; the message was not sent.";
     3051 LiveNotJoined "the client is not in the live room" "Join it first.";
-    3032 KeyUsed "the client key was used for something else" "Make another key for another request.";
     4001 SdpMalformed "the session description could not be read" "Correct the SDP; the message says where it fails.";
     4002 SdpUnacceptable "the session description offers nothing that can be used" "Offer VP8, H.264, VP9, AV1 or Opus with ICE and DTLS.";
     4003 CandidateMalformed "the ICE candidate could not be read" "Send the candidate as the browser gave it.";
@@ -123,6 +123,8 @@ codes! {
     5001 NodeOverloaded "the node takes no more work now" "Try another node, or wait as long as the retry field says.";
     5002 NodeDraining "the node is shutting down" "Join through another node.";
     5003 OutcomeUnknown "it is not known whether the request had its effect" "Repeat it with the same key: it is done once.";
+    5004 NoLeader "the cluster has no leader now" "Try again after the retry field says, here or at another node.";
+    5010 ClusterUnchanged "the cluster was not changed" "The message says why.";
     9001 Internal "the node failed to do this" "Report the request id to the operator.";
 }
 

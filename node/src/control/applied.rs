@@ -36,7 +36,9 @@ impl<R: Replica> Control<R> {
 
     /// The log skipped what nobody told: sessions cannot be told either and come back with a fresh view.
     fn on_restored(&mut self) {
-        tracing::warn!("the node was far behind and skipped part of the log; its sessions start over");
+        tracing::warn!(
+            "the node was far behind and skipped part of the log; its sessions start over"
+        );
         let sessions: Vec<ParticipantSid> = self.sessions.keys().cloned().collect();
         for sid in sessions {
             self.end_session(&sid, LeaveReason::SignalLost, true);

@@ -60,11 +60,7 @@ impl<R: Replica> Control<R> {
     }
 
     /// Second part: it has left; brings it into the other room.
-    pub(super) fn enter(
-        &mut self,
-        mut moving: Moving,
-        reply: Reply<Answer>,
-    ) {
+    pub(super) fn enter(&mut self, mut moving: Moving, reply: Reply<Answer>) {
         moving.participant.sid = mint::participant_sid();
         moving.participant.publications.clear();
         let command = Command {
@@ -86,11 +82,7 @@ impl<R: Replica> Control<R> {
     }
 
     /// Third part: it is there, or was refused and has to be told that it is nowhere.
-    pub(super) fn arrive(
-        &mut self,
-        moving: Moving,
-        reply: Reply<Answer>,
-    ) {
+    pub(super) fn arrive(&mut self, moving: Moving, reply: Reply<Answer>) {
         let sid = moving.participant.sid.clone();
         if let Some(session) = self.sessions.remove(&moving.from) {
             self.adopt(session, &moving, &sid);
