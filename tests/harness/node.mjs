@@ -27,7 +27,7 @@ process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
 
 export class StoaNode {
   /** Starts a node with its own data folder; `config` is TOML. */
-  static async start({ config = "", env = {}, args = [], dev = true } = {}) {
+  static async start({ config = "", env = {}, args = [], dev = true, ready = true } = {}) {
     if (!existsSync(STOA)) throw new Error(`${STOA} is not built: run cargo build -p node`);
     const node = new StoaNode();
     node.data = await mkdtemp(join(tmpdir(), "stoa-e2e-"));
@@ -40,7 +40,7 @@ export class StoaNode {
     }
     node.args.push(...args);
     node.log = [];
-    await node.spawn();
+    await node.spawn(ready);
     return node;
   }
 
@@ -61,7 +61,8 @@ export class StoaNode {
     return this.child.pid;
   }
 
-  async spawn() {
+  /** Starts the process; one that is not part of a cluster yet is not `ready` but answers. */
+  async spawn(ready = true) {
     const env = { ...process.env, ...this.env };
     this.child = spawn(STOA, this.args, { env, stdio: ["ignore", "pipe", "pipe"], cwd: this.data });
     running.add(this.child);
@@ -76,7 +77,7 @@ export class StoaNode {
       if (this.child.exitCode !== null || this.child.signalCode) {
         throw Object.assign(new Error(`the node ended by itself:\n${this.tail()}`), { fatal: true });
       }
-      return (await fetch(`${this.http}/readyz`)).ok;
+      return (await fetch(`${this.http}/${ready ? "readyz" : "healthz"}`)).ok;
     });
   }
 
