@@ -189,7 +189,7 @@ fn who_stays_short_has_the_estimator_look_for_more_ever_more_rarely() {
             .collect();
         (told.windows(2).filter(|pair| pair[1] > pair[0].percent(150)).count(), told)
     };
-    let (count, told) = rises(10);
+    let (count, told) = rises(12);
     assert_eq!(count, 2, "{told:?}");
     let (count, told) = rises(40);
     assert!((2..=3).contains(&count), "{told:?}");
