@@ -150,7 +150,7 @@ async fn measure(count: u16, writers: usize, run: Duration) -> Result<String, An
             tokio::spawn(writer(node, number, Arc::clone(&stop)))
         })
         .collect();
-    tokio::time::sleep(run).await;
+    let _over = tokio::time::timeout(run, std::future::pending::<()>()).await;
     stop.store(true, Ordering::Relaxed);
     let mut took = Vec::new();
     for task in tasks {
