@@ -67,8 +67,8 @@ impl Way {
         }
     }
 
-    /// Sleeps until something may be there.
-    fn sleep(&mut self, time: Duration) {
+    /// Rests until something may be there.
+    fn rest(&mut self, time: Duration) {
         match self {
             Self::Sockets { poll, ready, .. } => {
                 let _ = poll.poll(ready, Some(time));
@@ -239,7 +239,7 @@ pub(crate) fn run(mut way: Way, subscribers: usize, lines: &Lines) {
     let (mut frame_at, mut frame, mut told) = (now(), 0, false);
     loop {
         let due = pcs.iter().map(|pc| pc.deadline).min().unwrap().min(frame_at);
-        way.sleep(due.saturating_duration_since(now()).min(Duration::from_millis(20)));
+        way.rest(due.saturating_duration_since(now()).min(Duration::from_millis(20)));
         receive(&mut way, &mut pcs, &mut buffers);
         while let Ok(line) = lines.heard.try_recv() {
             if !hear(&line, lines, &mut pcs) {
