@@ -2,8 +2,6 @@
 
 use std::{collections::VecDeque, fs, path::Path};
 
-use crate::file::sync_dir;
-
 use super::{
     LogError, Options, Vote,
     committer::Writer,
@@ -11,6 +9,7 @@ use super::{
     record::{self, Found, Kind, Record},
     segment::{self, Head, Segment},
 };
+use crate::file::sync_dir;
 
 /// Reads every segment in order, cuts a torn tail, and leaves the last segment ready for writing.
 pub(super) fn recover(dir: &Path, options: Options) -> Result<(Index, Writer), LogError> {

@@ -11,12 +11,11 @@ use std::{
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::file::sync_dir;
-
 use super::{
     Entry, EntryId, EntryKind, LogError, Vote,
     record::{self, Found, HEADER_BYTES, Kind, PAYLOAD_BYTES_MAX, Record},
 };
+use crate::file::sync_dir;
 
 /// What the log knew when a segment was begun, so that older segments can be unlinked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -18,6 +18,7 @@ use openraft::{
     raft::{AppendEntriesRequest, ClientWriteResult},
     vote::leader_id_adv::LeaderId,
 };
+use proto::id::NodeId;
 use tokio::{
     io::AsyncWriteExt,
     sync::{mpsc, oneshot},
@@ -40,7 +41,6 @@ use crate::{
     pending::Leadership,
     store::frame::FrameReader,
 };
-use proto::id::NodeId;
 
 /// Frames read ahead of what consensus has taken.
 const READ_AHEAD: usize = 64;

@@ -29,8 +29,6 @@ use std::{
 use proto::store::{Batch, Direction, Scan, View, space};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::file::write_durably;
-
 use self::{
     cache::Cache,
     frame::{FrameReader, FrameWriter},
@@ -41,6 +39,7 @@ use self::{
     rows::{BATCH_ROWS, Change, MemoryRows, Rows},
     table::{RowsView, Tables, TablesView},
 };
+use crate::file::write_durably;
 
 /// The form of the rows; another number is read by another program.
 const FORMAT_KEY: &[u8] = &[space::CLUSTER, b'f'];

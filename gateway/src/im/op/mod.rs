@@ -9,14 +9,13 @@ pub mod output;
 mod people;
 mod text;
 
+pub use ask::read;
+pub(crate) use people::{profile, read_platform, read_rules, write_account};
 use proto::im::{
     command::Action,
     id::{ClientKey, UserId},
     query::Ask,
 };
-
-pub use ask::read;
-pub(crate) use people::{profile, read_platform, read_rules, write_account};
 pub(crate) use text::session;
 
 use crate::error::Error;
