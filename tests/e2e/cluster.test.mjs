@@ -5,11 +5,14 @@ import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 
+import { RoomServiceClient } from "livekit-server-sdk";
+
 import { Cluster, stoa } from "../harness/cluster.mjs";
-import { StoaNode } from "../harness/node.mjs";
-import { scenario } from "../harness/scenario.mjs";
+import { KEY, SECRET, StoaNode } from "../harness/node.mjs";
+import { scenario, stage } from "../harness/scenario.mjs";
 import { until } from "../harness/wait.mjs";
 
+const shared = stage({ node: false, chromium: true });
 const PASSWORD = "correct horse battery";
 const CONVERSATION = "c:ada:bob";
 
@@ -137,6 +140,28 @@ scenario("nodes are killed, paused and started again while people write, and not
   for (const all of shown) assert.deepEqual(faults(all, writers), []);
   assert.deepEqual(shown[1], shown[0]);
   assert.deepEqual(shown[2], shown[0]);
+});
+
+scenario("a call on one node is in the roster of every node and can be moderated from any", shared, async ({ room, later }) => {
+  const cluster = later(await Cluster.start(3));
+  const [one, two, three] = cluster.all;
+  const ana = later(await shared.chromium.join(one, room, "ana", { publish: ["camera"] }));
+  const api = (node) => new RoomServiceClient(node.http, KEY, SECRET);
+  const seen = (node) => api(node).listParticipants(room);
+  for (const node of [one, two, three]) {
+    await until("ana and her camera in the roster", async () => (await seen(node))[0]?.tracks.length === 1);
+  }
+  const [{ sid, tracks: [track] }] = await seen(three);
+  assert.equal((await seen(one))[0].sid, sid);
+  await api(three).mutePublishedTrack(room, "ana", track.sid, true);
+  await ana.event("trackMuted", (e) => e.identity === "ana");
+  await api(two).updateRoomMetadata(room, "from the second node");
+  await ana.event("roomMetadataChanged", (e) => e.metadata === "from the second node");
+  await api(two).removeParticipant(room, "ana");
+  await ana.event("disconnected");
+  for (const node of [one, two, three]) {
+    await until("an empty roster", async () => (await seen(node)).length === 0);
+  }
 });
 
 scenario("a leader that is told to stop hands over first, a node is taken out, and a new one takes its place", {}, async ({ later }) => {

@@ -29,7 +29,7 @@ export class Cluster {
     await stoa("cluster", "init", "--out", certificates, "--nodes", ids.join(","));
     for (const id of ids) {
       const config = [
-        'bind = "127.0.0.1"', "drain_s = 0", "[rtc]", "shards = 1", "[chat]", "sign_up = true",
+        'bind = "127.0.0.1"', "drain_s = 0", "[rtc]", "shards = 1", 'bind = "0.0.0.0"', 'node_ips = ["127.0.0.1"]', "[chat]", "sign_up = true",
         "[cluster]", `node = ${id}`, `certificates = "${join(certificates, `node-${id}`)}"`, `join = ${id > 1}`,
       ].join("\n");
       const options = { config, dev: false, env: { STOA_KEYS: `${KEY}: ${SECRET}` }, ready: id === 1 };

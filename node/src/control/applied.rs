@@ -7,7 +7,7 @@ use gateway::{
 use proto::{
     id::{Identity, ParticipantSid, RoomName, TrackSid},
     media::Mid,
-    room::{Event, LeaveReason, Participant, ParticipantState, Publication, event::What},
+    room::{Event, LeaveReason, Participant, ParticipantState, Publication, Room, event::What},
     time::LogTime,
 };
 use sfu_shard::api::Command as ShardCommand;
@@ -46,10 +46,11 @@ impl<R: Replica> Control<R> {
     }
 
     fn on_applied(&mut self, applied: Applied) {
+        let foreign = applied.ticket.is_none();
         let then = applied.ticket.and_then(|ticket| self.waiting.remove(&ticket));
         let result = applied.result.map(|events| {
             for event in events {
-                self.on_event(event);
+                self.on_event(event, foreign);
             }
         });
         let then = then.unwrap_or(Continuation::None);
@@ -154,17 +155,18 @@ impl<R: Replica> Control<R> {
         all.filter(|p| p.sid != *except && !p.permission.hidden).cloned().collect()
     }
 
-    fn on_event(&mut self, event: Event) {
+    /// Acts on what a command of this node or, if `foreign`, of another one did.
+    fn on_event(&mut self, event: Event, foreign: bool) {
         let room = event.room;
         match event.what {
             What::RoomOpened(opened) => {
                 tracing::info!(%room, sid = %opened.sid, "room opened");
-                self.webhooks.notify(WebhookKind::RoomStarted, &opened, None, None);
+                self.notify(WebhookKind::RoomStarted, &opened, None, None);
             }
             What::RoomChanged(changed) => self.news.room(changed),
             What::RoomClosed(closed, reason) => {
                 tracing::info!(%room, sid = %closed.sid, ?reason, "room closed");
-                self.webhooks.notify(WebhookKind::RoomFinished, &closed, None, None);
+                self.notify(WebhookKind::RoomFinished, &closed, None, None);
                 self.news.forget(&room);
             }
             What::ParticipantJoined(participant) => self.news.participant(&room, participant),
@@ -175,7 +177,13 @@ impl<R: Replica> Control<R> {
                 self.on_participant_left(&room, participant, reason);
             }
             What::TrackPublished(_, publication) => self.on_track_published(&room, &publication),
-            What::TrackChanged(_, publication) => {
+            What::TrackChanged(owner, publication) => {
+                let owner = self.session_of(&room, &owner).filter(|_| foreign);
+                if let Some(owner) = owner {
+                    // A moderator asked another node. Nobody else changes somebody's tracks from there.
+                    let (track, muted) = (publication.sid.clone(), publication.muted);
+                    self.tell(&owner, SessionEvent::Muted { track, muted });
+                }
                 let key = self.index.keys.get(&publication.sid).copied();
                 if let Some(home) = key.and_then(|key| self.index.tracks.get(&key)).map(|t| t.home)
                     && let Some(track) = key
@@ -255,7 +263,7 @@ impl<R: Replica> Control<R> {
 
     fn on_participant_left(&mut self, room: &RoomName, gone: Participant, reason: LeaveReason) {
         if let Some(room) = self.replica.state().room(room).or_else(|| self.news.last_room(room)) {
-            self.webhooks.notify(WebhookKind::ParticipantLeft, &room, Some(&gone), None);
+            self.notify(WebhookKind::ParticipantLeft, &room, Some(&gone), None);
         }
         let sid = gone.sid.clone();
         self.news.participant(room, gone);
@@ -284,6 +292,19 @@ impl<R: Replica> Control<R> {
             Some(track) => state.participant(room, &track.identity),
             None => state.track(room, &publication.sid).map(|(owner, _)| owner),
         };
-        self.webhooks.notify(kind, &of, owner, Some(publication));
+        self.notify(kind, &of, owner, Some(publication));
+    }
+
+    /// Tells back ends, once for the whole cluster: every node sees every event, the leader tells of it.
+    fn notify(
+        &self,
+        kind: WebhookKind,
+        room: &Room,
+        participant: Option<&Participant>,
+        track: Option<&Publication>,
+    ) {
+        if self.replica.leads() {
+            self.webhooks.notify(kind, room, participant, track);
+        }
     }
 }
