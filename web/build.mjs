@@ -19,11 +19,13 @@ if (process.argv.includes("--tests")) {
 
 async function buildTests() {
   await rm(join(here, "build/tests"), { recursive: true, force: true });
-  const names = (await readdir(join(here, "src/tests"))).filter((name) => name.endsWith(".test.ts"));
+  const folders = ["src/tests", "im/tests"];
+  const names = await Promise.all(folders.map(async (folder) => (await readdir(join(here, folder))).map((name) => join(folder, name))));
   await build({
     ...shared,
-    entryPoints: names.map((name) => join("src/tests", name)),
+    entryPoints: names.flat().filter((name) => name.endsWith(".test.ts")),
     outdir: "build/tests",
+    entryNames: "[name]",
     outExtension: { ".js": ".mjs" },
     platform: "node",
   });

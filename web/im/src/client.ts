@@ -1,0 +1,555 @@
+// The client: a model of one user's chat that keeps itself up to date.
+
+import { Conversation, type Outgoing } from "./conversation.js";
+import { Events, type EventName } from "./events.js";
+import type { Host } from "./host.js";
+import { newCmid, privateConversation } from "./ids.js";
+import { Link, RequestError, type LinkState, type TokenSource } from "./link.js";
+import { Log, readMessage, type Message } from "./log.js";
+import { Pacer } from "./pacer.js";
+import { Roster } from "./roster.js";
+import { Sync } from "./sync.js";
+import { long, type Body, type Content, type Group, type Member, type Messages, type Options, type Push, type Status, type WireConversation, type WireMessage } from "./wire.js";
+
+/** A gap in pushed messages may close by itself for this long. */
+const GAP_MS = 300;
+const PAGE = 50;
+const PULL_PAGE = 100;
+/** Conversations whose messages stay here, and how many each, open or not. */
+const LOGS_MAX = 12;
+const LOG_MAX = 5_000;
+const LOG_CLOSED_MAX = 100;
+const CONVERSATIONS_MAX = 1_000;
+/** Others' typing is forgotten after this long; one's own is repeated. */
+const TYPING_FORGET_MS = 5_000;
+const TYPING_REPEAT_MS = 4_000;
+/** Receipts of one conversation go out at most this often. */
+const RECEIPT_EVERY_MS = 1_000;
+const SYNC_EVERY_MS = 1_000;
+
+/** How to reach the server. */
+export interface ClientOptions {
+  host: Host;
+  /** Such as `wss://chat.example`. */
+  url: string;
+  user: string;
+  tokens: TokenSource;
+}
+
+/** One user's chat on one device. */
+export class Client {
+  readonly user: string;
+  readonly conversations = new Map<string, Conversation>();
+  readonly roster: Roster;
+  /** Groups that were asked for, by id. */
+  readonly groups = new Map<string, Group>();
+  private readonly host: Host;
+  private readonly events = new Events();
+  private readonly link: Link;
+  private readonly sync: Sync;
+  private readonly pacer: Pacer;
+  /** Conversations with a log, the longest unused first. */
+  private readonly recent: string[] = [];
+  private readonly open = new Set<string>();
+  private readonly gaps = new Map<string, () => void>();
+  private readonly writers = new Map<string, Map<string, () => void>>();
+  private readonly typed = new Map<string, number>();
+  private readonly pulling = new Map<string, Promise<void>>();
+  private readonly groupsAsked = new Set<string>();
+
+  constructor(options: ClientOptions) {
+    this.user = options.user;
+    this.host = options.host;
+    this.pacer = new Pacer(options.host);
+    this.link = new Link(options.host, options.url, options.tokens, {
+      state: () => this.events.emit("state"),
+      connected: (connected) => {
+        if (connected.resumed !== true) this.begin(connected.limits?.presenceSubscriptions);
+      },
+      push: (push) => this.push(push),
+    });
+    this.roster = new Roster((body) => this.ask(body), this.events);
+    this.sync = new Sync((body) => this.ask(body), {
+      change: (change) => this.roster.change(change) || this.changed(change.entity, change.id ?? "", change.conversation, change.gone, long(change.seq)),
+      conversation: (wire) => this.listed(wire),
+      reset: () => this.reset(),
+      done: () => this.synced(),
+    }, (work) => this.pacer.run("sync", SYNC_EVERY_MS, work));
+  }
+
+  get state(): LinkState {
+    return this.link.state;
+  }
+
+  /** Whether the first picture of everything has arrived. */
+  get ready(): boolean {
+    return this.sync.finished;
+  }
+
+  /** Listens to changes; what is returned ends it. */
+  on(name: EventName, listener: (id: string) => void): () => void {
+    return this.events.on(name, listener);
+  }
+
+  start(): void {
+    this.link.start();
+  }
+
+  /** Tries now instead of after the pause. */
+  hurry(): void {
+    this.link.hurry();
+  }
+
+  close(): void {
+    this.link.end();
+    this.pacer.end();
+    for (const cancel of this.gaps.values()) cancel();
+    for (const writers of this.writers.values()) for (const cancel of writers.values()) cancel();
+  }
+
+  /** Asks for anything of the schema that has no method here. */
+  ask<T = unknown>(body: Body): Promise<T> {
+    return this.link.ask<T>(body);
+  }
+
+  /** The listed conversations, pinned ones first, then the newest. */
+  list(): Conversation[] {
+    const listed = [...this.conversations.values()].filter((one) => one.listed && (one.head > 0 || one.outgoing.length > 0 || one.group !== undefined));
+    return listed.sort((a, b) => Number(b.pinned) - Number(a.pinned) || b.at - a.at || (a.id < b.id ? -1 : 1));
+  }
+
+  /** Messages not read, in all listed conversations. */
+  unread(): number {
+    return this.list().reduce((sum, one) => sum + one.unread, 0);
+  }
+
+  /** A conversation; one that has not begun is empty. */
+  conversation(id: string): Conversation {
+    const known = this.conversations.get(id);
+    if (known !== undefined) return known;
+    const fresh = new Conversation(id, this.user);
+    this.conversations.set(id, fresh);
+    return fresh;
+  }
+
+  privateWith(user: string): Conversation {
+    return this.conversation(privateConversation(this.user, user));
+  }
+
+  /** Keeps the messages of a conversation here until `leave`, and fetches the newest. */
+  async enter(id: string): Promise<void> {
+    this.open.add(id);
+    const conversation = this.conversation(id);
+    this.touch(id);
+    if (conversation.peer !== undefined) void this.roster.watch([conversation.peer]);
+    if (conversation.log === undefined) await this.newest(conversation);
+    else await this.catchUp(id);
+    if (conversation.head > 0) await this.fetchCursors(conversation);
+  }
+
+  /** The conversation is not shown any more. */
+  leave(id: string): void {
+    this.open.delete(id);
+    this.conversations.get(id)?.log?.shorten(LOG_CLOSED_MAX);
+    this.typing(id, false);
+  }
+
+  /** Fetches a page of older messages; false when there are none, or no room for more. */
+  async older(id: string): Promise<boolean> {
+    const { log, first } = this.conversation(id);
+    if (log === undefined || log.low <= first || log.messages.length >= LOG_MAX) return false;
+    const page = await this.ask<Messages>({ pull: { conversation: id, from: String(log.low - 1), down: true, limit: PAGE } });
+    this.prepend(log, page);
+    this.conversation(id).first = Math.max(1, long(page.first));
+    this.events.emit("messages", id);
+    return log.low > this.conversation(id).first;
+  }
+
+  /** Sends until it is acknowledged or refused for good; what is refused stays in `outgoing` with the reason. */
+  async send(id: string, content: Content, options: Options = {}): Promise<void> {
+    const conversation = this.conversation(id);
+    const outgoing: Outgoing = { cmid: newCmid(this.host.now()), content, options, at: this.host.now(), failure: undefined };
+    conversation.outgoing = [...conversation.outgoing, outgoing];
+    conversation.at = Math.max(conversation.at, outgoing.at);
+    this.typed.delete(id);
+    this.told(id);
+    await this.deliver(conversation, outgoing);
+  }
+
+  /** Sends what was refused once more, with the same name. */
+  async resend(id: string, cmid: string): Promise<void> {
+    const conversation = this.conversation(id);
+    const outgoing = conversation.outgoing.find((one) => one.cmid === cmid);
+    if (outgoing?.failure === undefined) return;
+    outgoing.failure = undefined;
+    this.told(id);
+    await this.deliver(conversation, outgoing);
+  }
+
+  /** Gives a refused message up. */
+  discard(id: string, cmid: string): void {
+    const conversation = this.conversation(id);
+    conversation.outgoing = conversation.outgoing.filter((one) => one.cmid !== cmid || one.failure === undefined);
+    this.told(id);
+  }
+
+  /** Everything here was read. */
+  read(id: string): void {
+    const conversation = this.conversation(id);
+    if (conversation.head <= conversation.read) return;
+    conversation.readTo(conversation.head);
+    this.events.emit("conversations");
+    this.pacer.run(`read ${id}`, RECEIPT_EVERY_MS, () => this.say({ read: { conversation: id, seq: String(conversation.read) } }));
+  }
+
+  /** The user writes, or has stopped. Call it with every key; it is told every 4 s. */
+  typing(id: string, on: boolean): void {
+    const now = this.host.now();
+    const told = this.typed.get(id);
+    if (on ? told !== undefined && now - told < TYPING_REPEAT_MS : told === undefined) return;
+    if (on) this.typed.set(id, now);
+    else this.typed.delete(id);
+    if (this.conversation(id).head > 0) this.link.tell({ typing: { conversation: id, typing: on } });
+  }
+
+  /** Who writes there now. */
+  writing(id: string): string[] {
+    return [...(this.writers.get(id)?.keys() ?? [])];
+  }
+
+  async edit(id: string, seq: number, content: Content): Promise<void> {
+    await this.ask({ edit: { conversation: id, seq: String(seq), content } });
+    await this.revise(id);
+  }
+
+  async recall(id: string, seq: number): Promise<void> {
+    await this.ask({ withdraw: { conversation: id, seq: String(seq), how: "GONE_HOW_RECALLED" } });
+    await this.revise(id);
+  }
+
+  async react(id: string, seq: number, reaction: string, remove = false): Promise<void> {
+    await this.ask({ react: { conversation: id, seq: String(seq), reaction, remove } });
+    await this.revise(id);
+  }
+
+  /** Makes a group and tells its conversation. */
+  async createGroup(name: string, members: string[]): Promise<string> {
+    const key = newCmid(this.host.now());
+    const group = await this.link.ask<Group>({ groupCreate: { kind: "GROUP_KIND_PRIVATE", name, members, key } }, true);
+    this.groups.set(group.id, group);
+    this.conversation(group.conversation);
+    this.sync.soon();
+    return group.conversation;
+  }
+
+  /** What is known of a group; it is fetched if it is not here. */
+  group(id: string): Group | undefined {
+    if (!this.groups.has(id) && !this.groupsAsked.has(id)) void this.fetchGroup(id);
+    return this.groups.get(id);
+  }
+
+  /** The first 100 members. */
+  async members(group: string): Promise<Member[]> {
+    const page = await this.ask<{ members?: Member[] }>({ groupMemberList: { group, limit: PULL_PAGE } });
+    return page.members ?? [];
+  }
+
+  async status(status: Status, text = ""): Promise<void> {
+    await this.ask({ presenceSet: { status, text } });
+  }
+
+  // --- What the server tells ---
+
+  private push(push: Push): void {
+    if (push.message !== undefined) this.message(push.message.conversation, push.message.message);
+    if (push.messageChanged !== undefined) {
+      this.conversation(push.messageChanged.conversation).changed(readMessage(push.messageChanged.message));
+      this.told(push.messageChanged.conversation);
+    }
+    if (push.hint !== undefined) this.hint(push.hint.conversation, long(push.hint.head), push.hint.changed ?? false);
+    if (push.receipt !== undefined) {
+      const { conversation, user, read, delivered } = push.receipt;
+      this.receipt(conversation, user, long(read), long(delivered));
+    }
+    if (push.changed !== undefined) this.sync.heard(long(push.changed.userSeq));
+    if (push.typing !== undefined) this.wrote(push.typing.conversation, push.typing.user, push.typing.typing ?? false);
+    if (push.presence !== undefined) this.roster.saw(push.presence.presences ?? []);
+    if (push.membersChanged !== undefined) this.regroup(push.membersChanged.group);
+    if (push.groupChanged !== undefined) this.regroup(push.groupChanged.group);
+    if (push.trimmed !== undefined) {
+      const { conversation, first } = push.trimmed;
+      this.conversation(conversation).first = long(first);
+      this.conversation(conversation).log?.trim(long(first));
+      this.told(conversation);
+    }
+  }
+
+  private message(id: string, wire: WireMessage): void {
+    const message = readMessage(wire);
+    const conversation = this.conversation(id);
+    conversation.saw(message);
+    this.wrote(id, message.sender, false);
+    if (conversation.log?.offer(message) === "ahead") this.gap(id);
+    if (conversation.log !== undefined && conversation.log.messages.length > LOG_MAX) conversation.log.shorten(LOG_MAX);
+    if (message.sender !== this.user) this.received(conversation);
+    if (conversation.peer !== undefined) void this.roster.watch([conversation.peer]);
+    this.told(id);
+  }
+
+  private hint(id: string, head: number, changed: boolean): void {
+    const conversation = this.conversation(id);
+    if (head > conversation.head) void this.refresh(id);
+    if (conversation.log !== undefined && head > conversation.log.high) this.gap(id);
+    if (changed) void this.revise(id).catch(ignore);
+  }
+
+  private receipt(id: string, user: string, read: number, delivered: number): void {
+    const conversation = this.conversation(id);
+    if (user === this.user) conversation.readTo(read);
+    else conversation.cursor(user, { read, delivered });
+    this.told(id);
+  }
+
+  private wrote(id: string, user: string, on: boolean): void {
+    const writers = this.writers.get(id) ?? new Map<string, () => void>();
+    const cancel = writers.get(user);
+    cancel?.();
+    if (on && user !== this.user) {
+      this.writers.set(id, writers);
+      writers.set(user, this.host.after(TYPING_FORGET_MS, () => this.wrote(id, user, false)));
+    } else {
+      writers.delete(user);
+      if (writers.size === 0) this.writers.delete(id);
+    }
+    if (on !== (cancel !== undefined)) this.events.emit("typing", id);
+  }
+
+  // --- Fetching ---
+
+  private begin(subscriptions: number | undefined): void {
+    this.roster.forget(subscriptions);
+    this.sync.now();
+  }
+
+  /** The server has no more changes to tell: what is open follows. */
+  private synced(): void {
+    const peers = this.list().flatMap(({ peer }) => (peer === undefined ? [] : [peer]));
+    void this.roster.watch([...this.roster.friends.keys(), ...peers]);
+    for (const id of this.open) void this.catchUp(id).catch(ignore);
+    for (const conversation of this.conversations.values()) this.received(conversation);
+    this.events.emit("state");
+    this.events.emit("conversations");
+    this.events.emit("people");
+  }
+
+  private async reset(): Promise<void> {
+    for (const conversation of this.conversations.values()) conversation.listed = false;
+    this.recent.splice(0);
+    for (let after = ""; this.conversations.size < CONVERSATIONS_MAX; ) {
+      const page = await this.ask<{ conversations?: WireConversation[]; next?: string }>({ conversationList: { after, limit: PULL_PAGE } });
+      for (const wire of page.conversations ?? []) this.listed(wire);
+      after = page.next ?? "";
+      if (after === "") break;
+    }
+    for (const conversation of this.conversations.values()) {
+      if (conversation.log !== undefined && !this.open.has(conversation.id)) conversation.log = undefined;
+    }
+    await this.roster.fetch();
+  }
+
+  private listed(wire: WireConversation): void {
+    if (!this.conversations.has(wire.id) && this.conversations.size >= CONVERSATIONS_MAX) this.evict();
+    this.conversation(wire.id).update(wire);
+  }
+
+  /** Something of the user's own changed that is about conversations. */
+  private changed(entity: string | undefined, id: string, wire: WireConversation | undefined, gone = false, seq = 0): void {
+    if (entity === "ENTITY_HIDDEN_MESSAGE") {
+      this.conversations.get(id)?.log?.hide(seq);
+      this.events.emit("messages", id);
+    }
+    if (entity !== "ENTITY_CONVERSATION") return;
+    if (wire !== undefined) this.listed({ ...wire, id: wire.id ?? id });
+    else if (gone && !this.open.has(id)) this.conversations.delete(id);
+    else if (gone) this.conversation(id).listed = false;
+  }
+
+  private async refresh(id: string): Promise<void> {
+    try {
+      this.listed(await this.ask<WireConversation>({ conversationGet: { conversation: id } }));
+      this.told(id);
+    } catch {
+      // The next sync tells.
+    }
+  }
+
+  private gap(id: string): void {
+    if (this.gaps.has(id)) return;
+    const look = () => {
+      this.gaps.delete(id);
+      const { log, head } = this.conversation(id);
+      if (log !== undefined && Math.max(head, log.reached) > log.high) void this.catchUp(id).catch(ignore);
+    };
+    this.gaps.set(id, this.host.after(GAP_MS, look));
+  }
+
+  /** Fetches the newest page as the beginning of a log. */
+  private async newest(conversation: Conversation): Promise<void> {
+    const { id } = conversation;
+    if (conversation.head === 0) {
+      conversation.log ??= new Log();
+      return;
+    }
+    const page = await this.ask<Messages>({ pull: { conversation: id, from: "0", down: true, limit: PAGE } });
+    if (conversation.log !== undefined) return;
+    const log = new Log(long(page.head));
+    log.revision = long(page.revision);
+    this.prepend(log, page);
+    conversation.first = Math.max(1, long(page.first));
+    conversation.log = log;
+    this.told(id);
+    if (conversation.head > log.high) await this.catchUp(id);
+  }
+
+  private prepend(log: Log, page: Messages): void {
+    log.prepend((page.messages ?? []).map(readMessage), page.next === undefined ? Math.max(1, long(page.first)) : long(page.next) + 1);
+  }
+
+  /** Pulls what is missing at the end, and what was changed meanwhile. */
+  private catchUp(id: string): Promise<void> {
+    const running = this.pulling.get(id);
+    if (running !== undefined) return running;
+    const work = this.pull(id).finally(() => this.pulling.delete(id));
+    this.pulling.set(id, work);
+    return work;
+  }
+
+  private async pull(id: string): Promise<void> {
+    const conversation = this.conversation(id);
+    const { log } = conversation;
+    if (log === undefined) return this.newest(conversation);
+    for (let more = Math.max(conversation.head, log.reached) > log.high; more; ) {
+      const page = await this.ask<Messages>({ pull: { conversation: id, from: String(log.high + 1), limit: PULL_PAGE } });
+      const next = page.next === undefined ? undefined : long(page.next);
+      const messages = (page.messages ?? []).map(readMessage);
+      for (const message of messages) conversation.settle(message.sender, message.cmid);
+      log.extend(messages, next === undefined ? long(page.head) : next - 1);
+      more = next !== undefined;
+      if (log.messages.length > LOG_MAX) log.shorten(LOG_MAX);
+      this.told(id);
+    }
+    if (conversation.revision > log.revision) await this.revise(id);
+  }
+
+  /** Fetches the messages that were changed. */
+  private async revise(id: string): Promise<void> {
+    const conversation = this.conversation(id);
+    const { log } = conversation;
+    for (let more = log !== undefined; more && log !== undefined; ) {
+      const body = { revisionsGet: { conversation: id, after: String(log.revision), limit: PULL_PAGE } };
+      const page = await this.ask<{ messages?: WireMessage[]; revision?: string; more?: boolean }>(body);
+      for (const wire of page.messages ?? []) conversation.changed(readMessage(wire));
+      log.revision = Math.max(log.revision, long(page.revision));
+      more = page.more ?? false;
+    }
+    if (log === undefined) await this.refresh(id);
+    this.told(id);
+  }
+
+  private async fetchCursors(conversation: Conversation): Promise<void> {
+    type Page = { cursors?: { user: string; read?: string; delivered?: string }[] };
+    const page = await this.ask<Page>({ cursorsGet: { conversation: conversation.id, limit: PULL_PAGE } });
+    for (const { user, read, delivered } of page.cursors ?? []) {
+      if (user !== this.user) conversation.cursor(user, { read: long(read), delivered: long(delivered) });
+    }
+    this.events.emit("messages", conversation.id);
+  }
+
+  private regroup(id: string): void {
+    if (this.groups.has(id)) void this.fetchGroup(id);
+    this.events.emit("group", id);
+  }
+
+  private async fetchGroup(id: string): Promise<void> {
+    this.groupsAsked.add(id);
+    try {
+      const group = await this.ask<Group>({ groupGet: { group: id } });
+      if (this.groups.size >= CONVERSATIONS_MAX) this.groups.clear();
+      this.groups.set(id, group);
+      this.events.emit("group", id);
+      this.events.emit("conversations");
+    } catch {
+      // It is shown by its id.
+    } finally {
+      this.groupsAsked.delete(id);
+    }
+  }
+
+  // --- Sending ---
+
+  private async deliver(conversation: Conversation, outgoing: Outgoing): Promise<void> {
+    const { cmid, content, options } = outgoing;
+    const to = conversation.peer === undefined ? { conversation: conversation.id } : { user: conversation.peer };
+    try {
+      const sent = await this.link.ask<{ seq: string; at: string }>({ send: { ...to, cmid, content, options } }, true);
+      const message = readMessage({ seq: sent.seq, at: sent.at, sender: this.user, cmid, content, options });
+      conversation.saw(message);
+      if (conversation.log?.offer(message) === "ahead") this.gap(conversation.id);
+    } catch (error) {
+      outgoing.failure = error instanceof RequestError ? error.message : "It was not sent.";
+    }
+    this.told(conversation.id);
+  }
+
+  private received(conversation: Conversation): void {
+    if (conversation.delivered >= conversation.head) return;
+    conversation.delivered = conversation.head;
+    const { id } = conversation;
+    this.pacer.run(`delivered ${id}`, RECEIPT_EVERY_MS, () => this.say({ delivered: { conversation: id, seq: String(conversation.head) } }));
+  }
+
+  /** Asks for what needs no attention if it fails: the next one says more. */
+  private say(body: Body): void {
+    this.ask(body).catch(ignore);
+  }
+
+  private touch(id: string): void {
+    const at = this.recent.indexOf(id);
+    if (at >= 0) this.recent.splice(at, 1);
+    this.recent.push(id);
+    while (this.recent.length > LOGS_MAX) {
+      const oldest = this.recent.find((one) => !this.open.has(one));
+      if (oldest === undefined) return;
+      this.recent.splice(this.recent.indexOf(oldest), 1);
+      const conversation = this.conversations.get(oldest);
+      if (conversation !== undefined) conversation.log = undefined;
+    }
+  }
+
+  /** Forgets the conversation that has been quiet the longest. */
+  private evict(): void {
+    const idle = [...this.conversations.values()].filter((one) => !this.open.has(one.id) && one.outgoing.length === 0);
+    const oldest = idle.sort((a, b) => a.at - b.at)[0];
+    if (oldest !== undefined) this.conversations.delete(oldest.id);
+  }
+
+  private told(id: string): void {
+    this.events.emit("messages", id);
+    this.events.emit("conversations");
+  }
+}
+
+function ignore(): void {
+  // Whatever failed is asked for again by the next sync or push.
+}
+
+/** The text of a message, or words for what else it is. */
+export function words(message: Pick<Message, "content" | "gone">): string {
+  const { content } = message;
+  if (content === undefined) return message.gone === "GONE_HOW_EXPIRED" ? "Message expired" : "Message withdrawn";
+  if (content.text !== undefined) return content.text.text ?? "";
+  if (content.image !== undefined) return "Picture";
+  if (content.file !== undefined) return content.file.file?.name ?? "File";
+  if (content.custom !== undefined) return content.custom.summary ?? "Message";
+  return "Message";
+}
