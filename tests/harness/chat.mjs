@@ -156,6 +156,7 @@ export class Chatter {
   }
 
   entered(connected) {
+    this.entry = true;
     this.connected = connected;
     this.session = connected.session;
     this.tries = 0;
@@ -165,6 +166,7 @@ export class Chatter {
   lost(socket, code) {
     if (socket !== this.socket) return;
     this.closed = code;
+    this.entry = false;
     clearInterval(this.acking);
     const comesBack = this.auto && !this.ended && !FINAL.has(code);
     const failed = new Error(`${this.user}'s socket was closed with ${code}`);
@@ -314,6 +316,8 @@ export class Chatter {
   }
 
   put(one) {
+    // While the line is being made anew it waits.
+    if (this.auto && !this.entry && !one.body.connect) return void this.unanswered.push(one);
     const rid = (this.rid += 1);
     this.waiting.set(rid, one);
     this.say({ rid, ...one.body });

@@ -114,7 +114,7 @@ class Chatter:
         """Sends texts one after the other, each until it is stored."""
         seqs = []
         for words in ask["texts"]:
-            send = {ask["to"]: ask["id"], "cmid": base64.b64encode(secrets.token_bytes(16)).decode(), "content": {"text": {"text": words}}}
+            send = {ask["to"]: ask["whom"], "cmid": base64.b64encode(secrets.token_bytes(16)).decode(), "content": {"text": {"text": words}}}
             seqs.append(int((await self._ask({"send": send}))["seq"]))
         return seqs
 
