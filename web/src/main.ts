@@ -9,6 +9,7 @@ import { pastedTicket, requestTicket, tokenRoom, type Ticket } from "./core/toke
 import { endedView } from "./ended";
 import { JoinView, type JoinRequest } from "./join/view";
 import { retryDelay } from "./core/retry";
+import { MESSAGES_HASH, MessagesView } from "./messages/view";
 
 declare global {
   interface Window {
@@ -26,7 +27,31 @@ const app = document.getElementById("app") ?? document.body;
 /** Why there is no call. */
 type JoinFailure = { kind: "problem"; problem: Problem } | { kind: "token" };
 
+/** What is on the page while there is no call: the page before it, or messages. */
+let lobby: { close: () => void } | undefined;
+
+/** Shows what the address says, unless there is a call. */
+function showLobby(): void {
+  if (location.hash.startsWith(MESSAGES_HASH)) showMessages();
+  else showJoin();
+}
+
+function showMessages(): void {
+  lobby?.close();
+  const view = new MessagesView();
+  const route = () => (location.hash.startsWith(MESSAGES_HASH) ? view.route() : showJoin());
+  window.addEventListener("hashchange", route);
+  lobby = {
+    close: () => {
+      window.removeEventListener("hashchange", route);
+      view.close();
+    },
+  };
+  mount(view.element, "messages");
+}
+
 function showJoin(): void {
+  lobby?.close();
   let joining = false;
   const view: JoinView = new JoinView(options, (request) => {
     if (joining) return;
@@ -37,6 +62,8 @@ function showJoin(): void {
       joining = false;
       view.setBusy(false);
       if ("room" in result) {
+        window.removeEventListener("hashchange", route);
+        lobby = undefined;
         view.unmount();
         showCall(result, request);
       } else if (result.kind === "token") {
@@ -46,6 +73,17 @@ function showJoin(): void {
       }
     });
   });
+  const route = () => {
+    if (!joining && location.hash.startsWith(MESSAGES_HASH)) showMessages();
+  };
+  window.addEventListener("hashchange", route);
+  lobby = {
+    close: () => {
+      window.removeEventListener("hashchange", route);
+      view.discard();
+    },
+  };
+  document.title = "Stoa";
   mount(view.element, "join");
   if (options.join) {
     options.join = false;
@@ -136,7 +174,7 @@ function showEnded(ending: Ending, request: JoinRequest): void {
   if (!endsForGood(ending.reason)) countDown(0, retryDelay(0));
 }
 
-function mount(element: HTMLElement, name: "join" | "call" | "ended"): void {
+function mount(element: HTMLElement, name: "join" | "call" | "ended" | "messages"): void {
   document.body.dataset["view"] = name;
   app.replaceChildren(element);
 }
@@ -149,4 +187,4 @@ function rememberInAddress(room: string): void {
   history.replaceState(null, "", `?${query}`);
 }
 
-showJoin();
+showLobby();

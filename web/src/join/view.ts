@@ -97,6 +97,13 @@ export class JoinView {
     this.element.remove();
   }
 
+  /** Takes the page away for something other than a call. */
+  discard(): void {
+    this.captures.camera.stop();
+    this.captures.microphone.stop();
+    this.unmount();
+  }
+
   private listen(): void {
     const { form, cameraToggle, microphoneToggle, selects } = this.parts;
     form.addEventListener("submit", (event) => {
@@ -221,11 +228,17 @@ function joinParts(options: Options) {
   const element = h(
     "div",
     { class: "join" },
-    h("header", { class: "join-header" }, brand(), h("h1", { class: "tagline", text: "A room to meet in." })),
+    h("header", { class: "join-header" }, brand(), h("h1", { class: "tagline", text: "A room to meet in." }), messagesLink()),
     h("main", { class: "join-main" }, h("section", { class: "join-preview", attrs: { "aria-label": "Preview" } }, preview, hint), form),
     footer(),
   );
   return { element, video, preview, previewText, cameraToggle, microphoneToggle, meter, hint, name, room, selects, token, tokenField, problem, join, joinLabel, fields, form };
+}
+
+function messagesLink(): HTMLElement {
+  const link = h("a", { class: "quiet", attrs: { href: "#messages" } }, h("span", { text: "Messages" }));
+  setIcon(link, "chat");
+  return link;
 }
 
 function renderToggle(button: HTMLButtonElement, what: string, state: CaptureState<unknown>, icons: [IconName, IconName]): void {

@@ -1,0 +1,226 @@
+// Messages on the demo page as people meet them: two windows, a node that dies, a phone.
+
+import { strict as assert } from "node:assert";
+
+import { scenario, stage } from "../harness/scenario.mjs";
+import { until } from "../harness/wait.mjs";
+
+const shared = stage({ chromium: true });
+const PHONE = { width: 360, height: 740 };
+
+let people = 0;
+/** A user name of this run's own. */
+const newName = (name) => `${name}-${(people += 1)}`;
+
+/** Somebody at the page. Everything is looked for as a person does: by words. */
+class Person {
+  static async signUp(name, later, size) {
+    const page = await shared.chromium.open(`${shared.node.http}/#messages`, size);
+    const person = new Person(name, page);
+    later({ page, identity: name, close: () => page.close() });
+    await person.type("User name", name, false);
+    await person.type("Password", `password of ${name}`, false);
+    await person.press("Sign up");
+    await person.reads("People");
+    return person;
+  }
+
+  constructor(name, page) {
+    Object.assign(this, { name, page });
+  }
+
+  text(selector = "body") {
+    return this.page.$eval(selector, (element) => element.innerText);
+  }
+
+  async reads(words, selector = "body") {
+    await until(`${this.name} to read ${words}`, async () => (await this.text(selector)).includes(words));
+  }
+
+  /** Presses the button in sight that is called so, within what `selector` finds. */
+  async press(label, selector = "body") {
+    await until(`${this.name} to press ${label}`, () =>
+      this.page.$eval(selector, (root, label) => {
+        const called = (b) => b.getAttribute("aria-label") ?? b.innerText;
+        const button = [...root.querySelectorAll("button, a")].find((b) => b.checkVisibility() && called(b).startsWith(label));
+        button?.click();
+        return Boolean(button);
+      }, label));
+  }
+
+  /** Types into the field in sight that is called so. */
+  async type(label, words, enter = true) {
+    const field = await until(`${this.name} to find ${label}`, async () => {
+      for (const field of await this.page.$$("input, textarea")) {
+        const called = await field.evaluate((f) => f.getAttribute("aria-label") ?? f.closest("label")?.innerText ?? "");
+        if (called.startsWith(label) && (await field.isVisible())) return field;
+      }
+      return undefined;
+    });
+    await field.type(words);
+    if (enter) await field.press("Enter");
+  }
+
+  say(words) {
+    return this.type("Message", words);
+  }
+
+  hears(words) {
+    return this.reads(words, ".said-log");
+  }
+
+  async openChat(name) {
+    await this.press("Chats", ".tabs");
+    await until(`${this.name} to open the chat with ${name}`, () =>
+      this.page.evaluate((name) => {
+        const row = [...document.querySelectorAll(".talk")].find((row) => row.innerText.includes(name));
+        row?.click();
+        return Boolean(row);
+      }, name));
+    await until("the chat to open", () => this.page.$(".thread"));
+  }
+
+  unread() {
+    return this.page.evaluate(() => document.querySelector(".talk .unread:not([hidden])")?.innerText ?? "");
+  }
+
+  /** How often a message stands there. */
+  times(words) {
+    return this.page.$$eval(".words", (all, words) => all.filter((one) => one.innerText === words).length, words);
+  }
+
+  assertSound() {
+    assert.deepEqual(this.page.lines.filter((line) => line.startsWith("page error")), []);
+  }
+}
+
+/** Two people who have become friends; the second one has the chat open. */
+async function friends(later, size) {
+  const ana = await Person.signUp(newName("ana"), later, size);
+  const ben = await Person.signUp(newName("ben"), later, size);
+  await ana.press("People", ".tabs");
+  await ana.type("User name", ben.name, false);
+  await ana.press("Add friend");
+  await ana.reads("was asked");
+  await ben.press("People", ".tabs");
+  await ben.reads(ana.name, ".people-pane");
+  await ben.press("Accept");
+  await ana.reads(ben.name, "ul[aria-label=Friends]");
+  await ben.press("Chat", "ul[aria-label=Friends]");
+  await ben.page.waitForSelector(".thread");
+  return { ana, ben };
+}
+
+scenario("two people become friends and write to each other, and the unread count comes and goes", shared, async ({ later }) => {
+  const { ana, ben } = await friends(later);
+  await ben.say("good morning");
+  await ana.press("Chats", ".tabs");
+  await until("the unread count", async () => (await ana.unread()) === "1");
+  assert.match(await ana.page.title(), /^\(1\)/);
+  await until("two ticks", () => ben.page.$("[data-tick=delivered]"));
+  await ana.openChat(ben.name);
+  await ana.hears("good morning");
+  await until("the count to go", async () => (await ana.unread()) === "");
+  await until("read ticks", () => ben.page.$("[data-tick=read]"));
+  await ana.type("Message", "writing", false);
+  await ben.reads("writing…", ".thread-head");
+  await ana.page.keyboard.press("Enter");
+  await ben.hears("writing");
+  await ben.reads("online", ".thread-head");
+  for (const person of [ana, ben]) person.assertSound();
+});
+
+scenario("a reload keeps the log-in, the conversation and its place", shared, async ({ later }) => {
+  const { ana, ben } = await friends(later);
+  for (let n = 1; n <= 70; n += 1) await ben.say(`line ${n}`);
+  await until("all lines to be stored", async () => (await ben.page.$$("[data-tick=sending]")).length === 0);
+  await ana.openChat(ben.name);
+  await ana.hears("line 70");
+  await ana.page.reload({ waitUntil: "load" });
+  await ana.hears("line 70");
+  assert.equal(await ana.times("line 1"), 0, "more than a page came at once");
+  await until("older lines", async () => {
+    await ana.page.$eval(".said-log", (log) => (log.scrollTop = 0));
+    return (await ana.times("line 1")) === 1;
+  });
+  await ana.say("still here");
+  await ben.hears("still here");
+});
+
+scenario("a message is answered, changed, withdrawn and reacted to", shared, async ({ later }) => {
+  const { ana, ben } = await friends(later);
+  await ben.say("a first try");
+  await ana.openChat(ben.name);
+  await ana.hears("a first try");
+  await ana.page.click(".said .bubble");
+  await ana.press("React with", ".choices");
+  await ben.reads("👍", ".said-log");
+  await ben.page.click(".said.own .bubble");
+  await ben.press("Edit", ".choices");
+  await ben.page.keyboard.down("Control");
+  await ben.page.keyboard.press("a");
+  await ben.page.keyboard.up("Control");
+  await ben.say("a better try");
+  await ana.hears("a better try");
+  await ana.hears("edited");
+  await ana.page.click(".said .bubble");
+  await ana.press("Reply", ".choices");
+  await ana.say("much better");
+  await ben.reads(`${ben.name}: a better try`, ".quote");
+  await ben.page.click(".said.own .bubble");
+  await ben.press("Withdraw", ".choices");
+  await ana.hears("Message withdrawn");
+});
+
+scenario("friends make a group and write in it", shared, async ({ later }) => {
+  const { ana, ben } = await friends(later);
+  await ana.page.click("ul[aria-label=Friends] input[type=checkbox]");
+  await ana.type("Name of the group", "Walkers");
+  await ana.reads("Walkers", ".thread-head");
+  await ben.openChat("Walkers");
+  await ben.reads("Walkers", ".thread-head");
+  await ana.say("where to?");
+  await ben.hears("where to?");
+  await ben.say("the hills");
+  await ana.hears("the hills");
+  await ana.press("Members", ".thread-head");
+  await ana.reads(ben.name, "ul[aria-label=Members]");
+});
+
+scenario("the chat goes on after the node was killed", shared, async ({ later }) => {
+  const { ana, ben } = await friends(later);
+  await ben.say("before");
+  await ana.openChat(ben.name);
+  await ana.hears("before");
+  await shared.node.end("SIGKILL");
+  await ben.reads("Connecting…", ".notice");
+  await ben.say("while nobody listened");
+  await shared.node.spawn();
+  await ana.hears("while nobody listened");
+  await ana.say("after");
+  await ben.hears("after");
+  for (const person of [ana, ben]) {
+    for (const words of ["before", "while nobody listened", "after"]) assert.equal(await person.times(words), 1, words);
+    person.assertSound();
+  }
+});
+
+scenario("messages fit a phone", shared, async ({ later }) => {
+  const { ana, ben } = await friends(later, PHONE);
+  await ben.say(`a word of ${"m".repeat(200)} and an address: https://example.org/${"path/".repeat(30)}`);
+  await ana.openChat(ben.name);
+  await ana.hears("a word of");
+  const fits = async (what) => {
+    const wide = await ana.page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(wide <= PHONE.width, `${what} is ${wide} wide`);
+  };
+  await fits("the conversation");
+  await ana.press("All conversations");
+  await until("the list", async () => (await ana.page.$(".thread")) === null);
+  await fits("the list");
+  await ana.press("People", ".tabs");
+  await fits("the people");
+  await ana.press("Log out");
+  await ana.reads("Sign up");
+  await fits("the form");
+});

@@ -1,0 +1,62 @@
+// The list of conversations.
+
+import type { Client, Conversation } from "@stoa/im";
+import { h } from "../core/dom";
+import { preview, title, when, writingText } from "./format";
+import { arrange, avatar, counter } from "./parts";
+
+/** The list. `open` is called with the conversation that was chosen. */
+export class ListView {
+  readonly element: HTMLElement;
+  private readonly list = h("ul", { class: "talks", attrs: { "aria-label": "Conversations" } });
+  private readonly empty = h("p", { class: "empty", text: "No conversations yet. Find somebody under People." });
+  private readonly rows = new Map<string, { signature: string; element: HTMLElement }>();
+
+  constructor(
+    private readonly client: Client,
+    private readonly open: (id: string) => void,
+  ) {
+    this.element = h("div", { class: "pane" }, this.empty, this.list);
+  }
+
+  /** Draws what there is now; `chosen` is open. */
+  render(chosen: string | undefined): void {
+    const conversations = this.client.list();
+    this.empty.hidden = conversations.length > 0 || !this.client.ready;
+    arrange(
+      this.list,
+      conversations.map((conversation) => this.row(conversation, conversation.id === chosen)),
+    );
+    const present = new Set(conversations.map(({ id }) => id));
+    for (const id of this.rows.keys()) if (!present.has(id)) this.rows.delete(id);
+  }
+
+  private row(conversation: Conversation, chosen: boolean): HTMLElement {
+    const { client } = this;
+    const { id, peer, group, unread, at, last } = conversation;
+    const name = title(conversation, group === undefined ? undefined : client.group(group)?.name);
+    const status = peer === undefined ? undefined : client.roster.status(peer);
+    const writing = writingText(client.writing(id), group !== undefined);
+    const unsent = conversation.outgoing.at(-1)?.content.text?.text;
+    const line = writing !== "" ? writing : unsent !== undefined ? `You: ${unsent}` : preview(last, client.user, group !== undefined);
+    const time = when(at, Date.now());
+    const signature = JSON.stringify([name, status, line, time, unread, chosen, writing]);
+    const known = this.rows.get(id);
+    if (known?.signature === signature) return known.element;
+    const count = counter();
+    count.set(unread);
+    const element = known?.element ?? h("li");
+    const button = h(
+      "button",
+      { class: "talk", attrs: { type: "button", "aria-current": chosen ? "true" : undefined, "data-conversation": id }, on: { click: () => this.open(id) } },
+      avatar(name, status),
+      h("span", { class: "talk-name", text: name }),
+      h("time", { text: time }),
+      h("span", { class: writing === "" ? "talk-line" : "talk-line writing", text: line }),
+      count.element,
+    );
+    element.replaceChildren(button);
+    this.rows.set(id, { signature, element });
+    return element;
+  }
+}
