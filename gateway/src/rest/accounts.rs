@@ -9,14 +9,17 @@ use axum::{
     routing::{get, patch, post, put},
 };
 use bytes::Bytes;
-use proto::im::{
-    Answer, Command, Query, Reply,
-    account::{AccountState, Credential, NewAccount},
-    command::{AccountAction, Action, Keep},
-    event::Imported,
-    id::UserId,
-    limit::IMPORT_MAX,
-    query::{Ask, PageOf},
+use proto::{
+    error::ErrorCode,
+    im::{
+        Answer, Command, Query, Reply,
+        account::{AccountState, Credential, NewAccount},
+        command::{AccountAction, Action, Keep},
+        event::Imported,
+        id::UserId,
+        limit::IMPORT_MAX,
+        query::{Ask, PageOf},
+    },
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -232,32 +235,48 @@ async fn try_import(chat: &Chat, request: Request) -> Result<Bytes, Error> {
     if import.accounts.len() > IMPORT_MAX {
         return Err(Error::TooLarge { limit: IMPORT_MAX });
     }
+    let mut rows = Vec::with_capacity(import.accounts.len());
     let mut accounts = Vec::with_capacity(import.accounts.len());
     for one in import.accounts {
-        accounts.push(account(chat, one).await?);
+        let named = one.user.clone();
+        match account(chat, one).await {
+            Ok(account) => {
+                rows.push((named, None));
+                accounts.push(account);
+            }
+            // What is wrong with one of them does not keep the others out.
+            Err(error) if error.status().is_client_error() => rows.push((named, Some(error))),
+            Err(error) => return Err(error),
+        }
     }
-    let users: Vec<UserId> = accounts.iter().map(|account| account.user.clone()).collect();
     let action = Action::ImportAccounts { accounts };
     let reply = chat.change(Command { actor: Chat::by_backend(None), action }).await?;
     let Reply::Imported(outcomes) = reply else { return Err(Error::Internal) };
-    let accounts = users.iter().zip(&outcomes).map(|(user, outcome)| imported(user, outcome));
+    let mut outcomes = outcomes.iter();
+    let accounts = rows.into_iter().map(|(user, wrong)| match wrong {
+        Some(error) => refused(user, error.code(), error.to_string()),
+        None => outcomes.next().map_or_else(
+            || refused(user.clone(), ErrorCode::Internal, String::new()),
+            |outcome| imported(user.clone(), outcome),
+        ),
+    });
     encode(&pb::ImportDone { accounts: accounts.collect() })
 }
 
-fn imported(user: &UserId, outcome: &Imported) -> pb::ImportedOne {
-    let one = |outcome: &str| pb::ImportedOne {
-        user: user.to_string(),
+fn refused(user: String, code: ErrorCode, message: String) -> pb::ImportedOne {
+    pb::ImportedOne { user, outcome: "refused".to_owned(), code: code.number().into(), message }
+}
+
+fn imported(user: String, outcome: &Imported) -> pb::ImportedOne {
+    let done = |user, outcome: &str| pb::ImportedOne {
+        user,
         outcome: outcome.to_owned(),
         ..pb::ImportedOne::default()
     };
     match outcome {
-        Imported::Created => one("created"),
-        Imported::Exists => one("exists"),
-        Imported::Refused(reject) => pb::ImportedOne {
-            code: reject.code().number().into(),
-            message: reject.to_string(),
-            ..one("refused")
-        },
+        Imported::Created => done(user, "created"),
+        Imported::Exists => done(user, "exists"),
+        Imported::Refused(reject) => refused(user, reject.code(), reject.to_string()),
     }
 }
 
