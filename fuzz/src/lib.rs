@@ -4,7 +4,8 @@
 //! replays the committed corpus and seeded mutations of it; `cargo xtask fuzz TARGET` searches with libFuzzer.
 //!
 //! Codemap: [`doors`] tokens, join requests, WHIP bodies, descriptions; [`signalling`] frames and whole sessions;
-//! [`im`] chat frames; [`packets`] STUN, framing, payload descriptors; [`forwarding`] the forwarding core; [`mutate`] seeded mutations.
+//! [`im`] chat frames; [`packets`] STUN, framing, payload descriptors; [`forwarding`] the forwarding core;
+//! [`state`] commands, log segments, backups; [`mutate`] seeded mutations.
 
 pub mod doors;
 pub mod forwarding;
@@ -12,6 +13,7 @@ pub mod im;
 pub mod mutate;
 pub mod packets;
 pub mod signalling;
+pub mod state;
 
 /// A fuzz target: its name, which is also the folder of its corpus, and what it does with bytes.
 pub struct Target {
@@ -34,6 +36,9 @@ pub const TARGETS: &[Target] = &[
     Target { name: "data_packet", run: signalling::data_packet },
     Target { name: "im_frame", run: im::frame },
     Target { name: "im_completion", run: im::completion },
+    Target { name: "chat_commands", run: state::chat_commands },
+    Target { name: "log_segment", run: state::log_segment },
+    Target { name: "backup", run: state::backup },
     Target { name: "stun", run: packets::stun },
     Target { name: "framing", run: packets::framing },
     Target { name: "payload_descriptor", run: packets::payload_descriptor },

@@ -82,6 +82,9 @@ replays! {
     any_data_message_keeps_its_content_and_names_its_sender "data_packet";
     any_chat_frame_is_read_or_refused "im_frame";
     any_server_frame_stays_itself_when_numbered_and_batched "im_completion";
+    any_history_of_commands_leaves_sound_and_equal_rows "chat_commands";
+    any_segment_opens_or_is_refused "log_segment";
+    any_backup_is_read_or_refused "backup";
     any_datagram_may_claim_to_be_stun "stun";
     any_stream_is_split_without_loss "framing";
     any_payload_is_described_and_rewritten_in_place "payload_descriptor";
