@@ -601,7 +601,7 @@ scenario("a back end drives accounts, groups and messages by REST", shared, asyn
   const newest = await ok(node, "GET", `/conversations/${g}/messages?as=${member}&down=true&limit=3`, { token });
   assert.deepEqual(newest.messages.map(words), ["line 25", "line 24", "line 23"]);
   const outside = await rest(node, "GET", `/conversations/${g}/messages`, { token: chatToken({ sub: users[200] }) });
-  assert.equal(outside.body.name, "NotMember", "a back end reads everything, a person does not");
+  assert.equal(outside.body.name, "ConversationNotFound", "a back end reads everything, a person does not");
   await ok(node, "DELETE", `/groups/${made.id}?as=${owner}`, { token });
   assert.equal((await rest(node, "GET", `/groups/${made.id}?as=${owner}`, { token })).status, 404);
   unharmed(listener);
