@@ -205,6 +205,36 @@ scenario("the chat goes on after the node was killed", shared, async ({ later })
   }
 });
 
+scenario("a second window takes the messages over, and the first takes them back", shared, async ({ later }) => {
+  const { ana, ben } = await friends(later);
+  await ben.say("which window?");
+  await ana.openChat(ben.name);
+  const page = await ana.page.browserContext().newPage();
+  const second = later(Object.assign(new Person(ana.name, page), { close: () => page.close() }));
+  await page.goto(ana.page.url(), { waitUntil: "load" });
+  await second.hears("which window?");
+  await ana.reads("open in another window", ".notice");
+  await ana.page.bringToFront();
+  await ana.press("Use here");
+  await second.reads("open in another window", ".notice");
+  await ana.say("this one");
+  await ben.hears("this one");
+});
+
+scenario("who may not come in is told why", shared, async ({ later }) => {
+  const ana = await Person.signUp(newName("ana"), later);
+  await ana.press("Log out");
+  await ana.press("Sign up");
+  await ana.reads("At least 8 characters");
+  await ana.page.$eval("input[name=username]", (field) => (field.value = ""));
+  await ana.type("User name", ana.name, false);
+  await ana.type("Password", "not the password", false);
+  await ana.press("Log in");
+  await ana.reads("password is wrong");
+  await ana.press("Sign up");
+  await ana.reads("taken");
+});
+
 scenario("messages fit a phone", shared, async ({ later }) => {
   const { ana, ben } = await friends(later, PHONE);
   await ben.say(`a word of ${"m".repeat(200)} and an address: https://example.org/${"path/".repeat(30)}`);

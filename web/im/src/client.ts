@@ -2,22 +2,19 @@
 
 import { Conversation, type Outgoing } from "./conversation.js";
 import { Events, type EventName } from "./events.js";
+import { History, LOG_MAX } from "./history.js";
 import type { Host } from "./host.js";
 import { newCmid, privateConversation } from "./ids.js";
 import { Link, RequestError, type LinkState, type TokenSource } from "./link.js";
-import { Log, readMessage, type Message } from "./log.js";
+import { readMessage } from "./log.js";
 import { Pacer } from "./pacer.js";
 import { Roster } from "./roster.js";
 import { Sync } from "./sync.js";
-import { long, type Body, type Content, type Group, type Member, type Messages, type Options, type Push, type Status, type WireConversation, type WireMessage } from "./wire.js";
+import { long, type Body, type Content, type Group, type Member, type Options, type Push, type Status, type WireConversation, type WireMessage } from "./wire.js";
 
-/** A gap in pushed messages may close by itself for this long. */
-const GAP_MS = 300;
-const PAGE = 50;
-const PULL_PAGE = 100;
-/** Conversations whose messages stay here, and how many each, open or not. */
+const PAGE = 100;
+/** Conversations whose messages stay here, and how many of one that is not open. */
 const LOGS_MAX = 12;
-const LOG_MAX = 5_000;
 const LOG_CLOSED_MAX = 100;
 const CONVERSATIONS_MAX = 1_000;
 /** Others' typing is forgotten after this long; one's own is repeated. */
@@ -47,14 +44,13 @@ export class Client {
   private readonly events = new Events();
   private readonly link: Link;
   private readonly sync: Sync;
+  private readonly history: History;
   private readonly pacer: Pacer;
   /** Conversations with a log, the longest unused first. */
   private readonly recent: string[] = [];
   private readonly open = new Set<string>();
-  private readonly gaps = new Map<string, () => void>();
   private readonly writers = new Map<string, Map<string, () => void>>();
   private readonly typed = new Map<string, number>();
-  private readonly pulling = new Map<string, Promise<void>>();
   private readonly groupsAsked = new Set<string>();
 
   constructor(options: ClientOptions) {
@@ -68,6 +64,7 @@ export class Client {
       },
       push: (push) => this.push(push),
     });
+    this.history = new History(options.host, options.user, (body) => this.ask(body), (id) => this.told(id));
     this.roster = new Roster((body) => this.ask(body), this.events);
     this.sync = new Sync((body) => this.ask(body), {
       change: (change) => this.roster.change(change) || this.changed(change.entity, change.id ?? "", change.conversation, change.gone, long(change.seq)),
@@ -103,7 +100,7 @@ export class Client {
   close(): void {
     this.link.end();
     this.pacer.end();
-    for (const cancel of this.gaps.values()) cancel();
+    this.history.end();
     for (const writers of this.writers.values()) for (const cancel of writers.values()) cancel();
   }
 
@@ -142,9 +139,8 @@ export class Client {
     const conversation = this.conversation(id);
     this.touch(id);
     if (conversation.peer !== undefined) void this.roster.watch([conversation.peer]);
-    if (conversation.log === undefined) await this.newest(conversation);
-    else await this.catchUp(id);
-    if (conversation.head > 0) await this.fetchCursors(conversation);
+    await this.history.catchUp(conversation);
+    if (conversation.head > 0) await this.history.cursors(conversation);
   }
 
   /** The conversation is not shown any more. */
@@ -155,14 +151,8 @@ export class Client {
   }
 
   /** Fetches a page of older messages; false when there are none, or no room for more. */
-  async older(id: string): Promise<boolean> {
-    const { log, first } = this.conversation(id);
-    if (log === undefined || log.low <= first || log.messages.length >= LOG_MAX) return false;
-    const page = await this.ask<Messages>({ pull: { conversation: id, from: String(log.low - 1), down: true, limit: PAGE } });
-    this.prepend(log, page);
-    this.conversation(id).first = Math.max(1, long(page.first));
-    this.events.emit("messages", id);
-    return log.low > this.conversation(id).first;
+  older(id: string): Promise<boolean> {
+    return this.history.older(this.conversation(id));
   }
 
   /** Sends until it is acknowledged or refused for good; what is refused stays in `outgoing` with the reason. */
@@ -250,7 +240,7 @@ export class Client {
 
   /** The first 100 members. */
   async members(group: string): Promise<Member[]> {
-    const page = await this.ask<{ members?: Member[] }>({ groupMemberList: { group, limit: PULL_PAGE } });
+    const page = await this.ask<{ members?: Member[] }>({ groupMemberList: { group, limit: PAGE } });
     return page.members ?? [];
   }
 
@@ -289,8 +279,8 @@ export class Client {
     const conversation = this.conversation(id);
     conversation.saw(message);
     this.wrote(id, message.sender, false);
-    if (conversation.log?.offer(message) === "ahead") this.gap(id);
-    if (conversation.log !== undefined && conversation.log.messages.length > LOG_MAX) conversation.log.shorten(LOG_MAX);
+    if (conversation.log?.offer(message) === "ahead") this.history.gap(conversation);
+    conversation.log?.shorten(LOG_MAX);
     if (message.sender !== this.user) this.received(conversation);
     if (conversation.peer !== undefined) void this.roster.watch([conversation.peer]);
     this.told(id);
@@ -299,7 +289,7 @@ export class Client {
   private hint(id: string, head: number, changed: boolean): void {
     const conversation = this.conversation(id);
     if (head > conversation.head) void this.refresh(id);
-    if (conversation.log !== undefined && head > conversation.log.high) this.gap(id);
+    if (conversation.log !== undefined && head > conversation.log.high) this.history.gap(conversation);
     if (changed) void this.revise(id).catch(ignore);
   }
 
@@ -335,7 +325,7 @@ export class Client {
   private synced(): void {
     const peers = this.list().flatMap(({ peer }) => (peer === undefined ? [] : [peer]));
     void this.roster.watch([...this.roster.friends.keys(), ...peers]);
-    for (const id of this.open) void this.catchUp(id).catch(ignore);
+    for (const id of this.open) void this.history.catchUp(this.conversation(id)).catch(ignore);
     for (const conversation of this.conversations.values()) this.received(conversation);
     this.events.emit("state");
     this.events.emit("conversations");
@@ -344,9 +334,9 @@ export class Client {
 
   private async reset(): Promise<void> {
     for (const conversation of this.conversations.values()) conversation.listed = false;
-    this.recent.splice(0);
+    this.recent.splice(0, this.recent.length, ...this.recent.filter((id) => this.open.has(id)));
     for (let after = ""; this.conversations.size < CONVERSATIONS_MAX; ) {
-      const page = await this.ask<{ conversations?: WireConversation[]; next?: string }>({ conversationList: { after, limit: PULL_PAGE } });
+      const page = await this.ask<{ conversations?: WireConversation[]; next?: string }>({ conversationList: { after, limit: PAGE } });
       for (const wire of page.conversations ?? []) this.listed(wire);
       after = page.next ?? "";
       if (after === "") break;
@@ -383,86 +373,11 @@ export class Client {
     }
   }
 
-  private gap(id: string): void {
-    if (this.gaps.has(id)) return;
-    const look = () => {
-      this.gaps.delete(id);
-      const { log, head } = this.conversation(id);
-      if (log !== undefined && Math.max(head, log.reached) > log.high) void this.catchUp(id).catch(ignore);
-    };
-    this.gaps.set(id, this.host.after(GAP_MS, look));
-  }
-
-  /** Fetches the newest page as the beginning of a log. */
-  private async newest(conversation: Conversation): Promise<void> {
-    const { id } = conversation;
-    if (conversation.head === 0) {
-      conversation.log ??= new Log();
-      return;
-    }
-    const page = await this.ask<Messages>({ pull: { conversation: id, from: "0", down: true, limit: PAGE } });
-    if (conversation.log !== undefined) return;
-    const log = new Log(long(page.head));
-    log.revision = long(page.revision);
-    this.prepend(log, page);
-    conversation.first = Math.max(1, long(page.first));
-    conversation.log = log;
-    this.told(id);
-    if (conversation.head > log.high) await this.catchUp(id);
-  }
-
-  private prepend(log: Log, page: Messages): void {
-    log.prepend((page.messages ?? []).map(readMessage), page.next === undefined ? Math.max(1, long(page.first)) : long(page.next) + 1);
-  }
-
-  /** Pulls what is missing at the end, and what was changed meanwhile. */
-  private catchUp(id: string): Promise<void> {
-    const running = this.pulling.get(id);
-    if (running !== undefined) return running;
-    const work = this.pull(id).finally(() => this.pulling.delete(id));
-    this.pulling.set(id, work);
-    return work;
-  }
-
-  private async pull(id: string): Promise<void> {
-    const conversation = this.conversation(id);
-    const { log } = conversation;
-    if (log === undefined) return this.newest(conversation);
-    for (let more = Math.max(conversation.head, log.reached) > log.high; more; ) {
-      const page = await this.ask<Messages>({ pull: { conversation: id, from: String(log.high + 1), limit: PULL_PAGE } });
-      const next = page.next === undefined ? undefined : long(page.next);
-      const messages = (page.messages ?? []).map(readMessage);
-      for (const message of messages) conversation.settle(message.sender, message.cmid);
-      log.extend(messages, next === undefined ? long(page.head) : next - 1);
-      more = next !== undefined;
-      if (log.messages.length > LOG_MAX) log.shorten(LOG_MAX);
-      this.told(id);
-    }
-    if (conversation.revision > log.revision) await this.revise(id);
-  }
-
-  /** Fetches the messages that were changed. */
+  /** Fetches what was changed: the messages here, or the last one. */
   private async revise(id: string): Promise<void> {
     const conversation = this.conversation(id);
-    const { log } = conversation;
-    for (let more = log !== undefined; more && log !== undefined; ) {
-      const body = { revisionsGet: { conversation: id, after: String(log.revision), limit: PULL_PAGE } };
-      const page = await this.ask<{ messages?: WireMessage[]; revision?: string; more?: boolean }>(body);
-      for (const wire of page.messages ?? []) conversation.changed(readMessage(wire));
-      log.revision = Math.max(log.revision, long(page.revision));
-      more = page.more ?? false;
-    }
-    if (log === undefined) await this.refresh(id);
-    this.told(id);
-  }
-
-  private async fetchCursors(conversation: Conversation): Promise<void> {
-    type Page = { cursors?: { user: string; read?: string; delivered?: string }[] };
-    const page = await this.ask<Page>({ cursorsGet: { conversation: conversation.id, limit: PULL_PAGE } });
-    for (const { user, read, delivered } of page.cursors ?? []) {
-      if (user !== this.user) conversation.cursor(user, { read: long(read), delivered: long(delivered) });
-    }
-    this.events.emit("messages", conversation.id);
+    if (conversation.log === undefined) await this.refresh(id);
+    else await this.history.revise(conversation);
   }
 
   private regroup(id: string): void {
@@ -494,7 +409,7 @@ export class Client {
       const sent = await this.link.ask<{ seq: string; at: string }>({ send: { ...to, cmid, content, options } }, true);
       const message = readMessage({ seq: sent.seq, at: sent.at, sender: this.user, cmid, content, options });
       conversation.saw(message);
-      if (conversation.log?.offer(message) === "ahead") this.gap(conversation.id);
+      if (conversation.log?.offer(message) === "ahead") this.history.gap(conversation);
     } catch (error) {
       outgoing.failure = error instanceof RequestError ? error.message : "It was not sent.";
     }
@@ -541,15 +456,4 @@ export class Client {
 
 function ignore(): void {
   // Whatever failed is asked for again by the next sync or push.
-}
-
-/** The text of a message, or words for what else it is. */
-export function words(message: Pick<Message, "content" | "gone">): string {
-  const { content } = message;
-  if (content === undefined) return message.gone === "GONE_HOW_EXPIRED" ? "Message expired" : "Message withdrawn";
-  if (content.text !== undefined) return content.text.text ?? "";
-  if (content.image !== undefined) return "Picture";
-  if (content.file !== undefined) return content.file.file?.name ?? "File";
-  if (content.custom !== undefined) return content.custom.summary ?? "Message";
-  return "Message";
 }

@@ -1,12 +1,12 @@
 // A client of Stoa's chat socket. docs/im.md says how the socket is spoken; this speaks it.
 
 export { ApiError, logIn, logOut, refresh, signUp, type LogIn } from "./account.js";
-export { Client, words, type ClientOptions } from "./client.js";
+export { Client, type ClientOptions } from "./client.js";
 export { Conversation, type Cursor, type Outgoing } from "./conversation.js";
 export type { EventName } from "./events.js";
 export { jitter, platform, type Host, type SocketLike } from "./host.js";
 export { groupOf, newCmid, peerOf, privateConversation } from "./ids.js";
 export { Link, RequestError, type EndReason, type LinkState, type TokenSource } from "./link.js";
-export { Log, readMessage, type Message } from "./log.js";
+export { Log, readMessage, words, type Message } from "./log.js";
 export { Roster } from "./roster.js";
 export type { Content, Friend, FriendRequest, Group, Member, Options, Status } from "./wire.js";

@@ -134,3 +134,14 @@ export class Log {
     }
   }
 }
+
+/** The text of a message, or words for what else it is. */
+export function words(message: Pick<Message, "content" | "gone">): string {
+  const { content } = message;
+  if (content === undefined) return message.gone === "GONE_HOW_EXPIRED" ? "Message expired" : "Message withdrawn";
+  if (content.text !== undefined) return content.text.text ?? "";
+  if (content.image !== undefined) return "Picture";
+  if (content.file !== undefined) return content.file.file?.name ?? "File";
+  if (content.custom !== undefined) return content.custom.summary ?? "Message";
+  return "Message";
+}

@@ -1,5 +1,6 @@
 // Following what changed, from where the last answer ended.
 
+import { RequestError } from "./link.js";
 import { long, type Body, type Change, type Synced, type WireConversation } from "./wire.js";
 
 const PAGE = 100;
@@ -51,11 +52,18 @@ export class Sync {
       }
       this.finished = true;
       this.to.done();
-    } catch {
-      // The link ended, or the server refused: the next connect or change asks again.
+    } catch (error) {
+      // After the end of the link the next connect asks again.
+      if (!(error instanceof RequestError && error.code === 0)) this.retry();
     } finally {
       this.running = false;
     }
+  }
+
+  /** Asks again after a pause. */
+  private retry(): void {
+    this.pace(() => {});
+    this.soon();
   }
 
   private async catchUp(): Promise<void> {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Client, words } from "../src/client";
+import { Client } from "../src/client";
+import { words } from "../src/log";
 import { FakeHost } from "./fake";
 
 const ROOM = "c:ada:bob";
@@ -144,6 +145,48 @@ test("receipts move the ticks of one's own messages", async () => {
   assert.deepEqual(client.conversation(ROOM).receipts(2), { read: 0, delivered: 1 });
   socket.tell({ push: "1", receipt: { conversation: ROOM, user: "bob", read: "2", delivered: "2" } });
   assert.deepEqual(client.conversation(ROOM).receipts(2), { read: 1, delivered: 1 });
+});
+
+test("who missed very much begins with the newest page", async () => {
+  const { client, socket, host } = await entered();
+  socket.tell({ push: "1", hint: { conversation: ROOM, head: "9000" } });
+  socket.answer("conversationGet", { conversation: { id: ROOM, head: "9000", first: "1", listed: true, unread: "8998" } });
+  await host.pass(400);
+  assert.deepEqual(socket.last("pull")["pull"], { conversation: ROOM, from: "0", down: true, limit: 50 });
+  socket.answer("pull", { messages: { messages: [says(9_000), says(8_999)], first: "1", head: "9000", next: "8998" } });
+  await host.pass(0);
+  assert.deepEqual(texts(client), ["m8999", "m9000"]);
+  const older = client.older(ROOM);
+  assert.equal(socket.last("pull")["pull"].from, "8998");
+  socket.answer("pull", { messages: { messages: [says(8_998)], first: "8998", head: "9000" } });
+  assert.equal(await older, false);
+});
+
+test("after a reset all lists are fetched anew, and sync goes on from there", async () => {
+  const { client, socket, host } = await synced();
+  socket.tell({ push: "1", changed: {} });
+  socket.answer("sync", { synced: { reset: true, userSeq: "90", heads: "h9" } });
+  await host.pass(0);
+  socket.answer("conversationList", { conversations: { conversations: [{ id: "g:walk", head: "1", listed: true }] } });
+  for (const list of ["friendList", "friendRequestList", "friendRequestList"]) {
+    await host.pass(0);
+    socket.answer(list, list === "friendList" ? { friends: { friends: [{ user: "cleo" }] } } : { friendRequests: {} });
+  }
+  await host.pass(0);
+  assert.deepEqual(client.list().map(({ id }) => id), ["g:walk"]);
+  assert.deepEqual([...client.roster.friends.keys()], ["cleo"]);
+  socket.tell({ push: "2", changed: {} });
+  await host.pass(1_000);
+  assert.deepEqual(socket.last("sync")["sync"], { userSeq: "90", heads: "h9", limit: 100 });
+});
+
+test("a sync that was refused is asked for again", async () => {
+  const { socket, host } = await synced();
+  const before = socket.got("sync").length;
+  socket.tell({ push: "1", changed: {} });
+  socket.answer("sync", { error: { code: 9, message: "not now" } });
+  await host.pass(3_000);
+  assert.equal(socket.got("sync").length, before + 2);
 });
 
 test("few conversations keep their messages", async () => {

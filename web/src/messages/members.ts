@@ -2,7 +2,7 @@
 
 import type { Client, Member } from "@stoa/im";
 import { h, show } from "../core/dom";
-import { avatar } from "./parts";
+import { avatar, textButton } from "./parts";
 
 /** The list, folded away until it is asked for. */
 export class MembersView {
@@ -13,6 +13,7 @@ export class MembersView {
     private readonly client: Client,
     private readonly group: string,
     private readonly fail: (text: string) => void,
+    private readonly left: () => void,
   ) {
     const name = h("input", { attrs: { type: "text", "aria-label": "User name to bring in", placeholder: "User name", autocapitalize: "none", autocomplete: "off", spellcheck: "false", required: "" } });
     const invite = h("form", { class: "invite" }, name, h("button", { class: "quiet small", text: "Bring in", attrs: { type: "submit" } }));
@@ -20,7 +21,8 @@ export class MembersView {
       event.preventDefault();
       void this.invite(name.value.trim()).then(() => (name.value = ""));
     });
-    this.element = h("div", { class: "members" }, this.list, invite);
+    const leave = textButton("Leave the group", "quiet", () => void this.leave());
+    this.element = h("div", { class: "members" }, this.list, invite, leave);
     show(this.element, false);
   }
 
@@ -36,6 +38,15 @@ export class MembersView {
       (members) => this.list.replaceChildren(...members.map((member) => row(member))),
       (error: Error) => this.fail(error.message),
     );
+  }
+
+  private async leave(): Promise<void> {
+    try {
+      await this.client.ask({ groupLeave: { group: this.group } });
+      this.left();
+    } catch (error) {
+      this.fail(error instanceof Error ? error.message : "It did not work.");
+    }
   }
 
   private async invite(user: string): Promise<void> {

@@ -15,6 +15,8 @@ export class PeopleView {
   private readonly chosen = new Set<string>();
   private readonly groupForm: HTMLFormElement;
   private signature = "";
+  /** Whom the note is about. */
+  private asked = "";
 
   constructor(
     private readonly client: Client,
@@ -49,6 +51,7 @@ export class PeopleView {
     );
     const asked = [...outgoing.keys()].map((user) => this.row(user, "was asked; waits for an answer", []));
     this.requests.replaceChildren(...asking, ...asked);
+    if (friends.has(this.asked)) this.say("");
     const names = [...friends.keys()].sort((a, b) => a.localeCompare(b));
     this.friends.replaceChildren(...names.map((user) => this.friend(user)));
     show(this.noFriends, names.length === 0);
@@ -73,6 +76,7 @@ export class PeopleView {
 
   private async ask(user: string): Promise<void> {
     const friends = await this.client.roster.request(user);
+    this.asked = user;
     this.say(friends ? `You and ${user} are friends.` : `${user} was asked.`);
   }
 

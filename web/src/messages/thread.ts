@@ -57,7 +57,7 @@ export class ThreadView {
   ) {
     this.conversation = client.conversation(id);
     const { group } = this.conversation;
-    this.members = group === undefined ? undefined : new MembersView(client, group, (text) => this.fail(text));
+    this.members = group === undefined ? undefined : new MembersView(client, group, (text) => this.fail(text), back);
     this.input = h("textarea", {
       attrs: { rows: "1", placeholder: "Message", "aria-label": "Message", maxlength: String(CHARS_MAX), enterkeyhint: "send" },
       on: { input: () => this.onInput(), keydown: (event) => this.onKey(event) },
