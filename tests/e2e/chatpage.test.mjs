@@ -221,6 +221,22 @@ scenario("a second window takes the messages over, and the first takes them back
   await ben.hears("this one");
 });
 
+scenario("a token that ended is renewed, and the end of the log-in brings the form back", shared, async ({ later }) => {
+  const ana = await Person.signUp(newName("ana"), later);
+  const kept = () => ana.page.evaluate(() => JSON.parse(localStorage.getItem("stoa.login")));
+  const first = await kept();
+  await ana.page.evaluate((login) => localStorage.setItem("stoa.login", JSON.stringify({ ...login, accessExpiresAt: 0 })), first);
+  await ana.page.reload({ waitUntil: "load" });
+  await ana.reads("No conversations yet");
+  const second = await kept();
+  assert.notEqual(second.refreshToken, first.refreshToken);
+  const headers = { authorization: `Bearer ${second.accessToken}` };
+  const ended = await fetch(`${shared.node.http}/v1/sessions/current`, { method: "DELETE", headers });
+  assert.equal(ended.status, 200);
+  await ana.reads("Sign up");
+  assert.equal(await kept(), null);
+});
+
 scenario("who may not come in is told why", shared, async ({ later }) => {
   const ana = await Person.signUp(newName("ana"), later);
   await ana.press("Log out");
