@@ -273,7 +273,10 @@ pub const fn status_of(code: ErrorCode) -> StatusCode {
             StatusCode::PRECONDITION_FAILED
         }
         ErrorCode::MediaTimeout => StatusCode::GATEWAY_TIMEOUT,
-        ErrorCode::NodeOverloaded | ErrorCode::NodeDraining => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::NodeOverloaded | ErrorCode::NodeDraining | ErrorCode::NoLeader => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        ErrorCode::ClusterUnchanged => StatusCode::CONFLICT,
         _ => status_of_chat(code),
     }
 }

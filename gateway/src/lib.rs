@@ -28,6 +28,7 @@
 //! [`livekit`] the room dialect and the server API; [`whip`], [`webhook`] and `web` the other doors.
 
 pub mod auth;
+mod body;
 pub mod clock;
 pub mod config;
 pub mod error;

@@ -1,7 +1,7 @@
 //! Where the replicated room state lives, seen from the control loop.
 //!
 //! The loop hands commands in and takes results out, each with the ticket it was handed in with. [`Replicated`] proposes
-//! them to the log and follows what the log applies; [`Local`] applies at once: it is the twin that tests compare with.
+//! them to the log and follows what the log applies; `Local` applies at once: it is the twin that tests compare with.
 
 use std::{collections::VecDeque, future::Future};
 

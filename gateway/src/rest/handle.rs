@@ -143,9 +143,9 @@ fn pairs(query: Option<&str>) -> Result<Pairs, Error> {
 /// The body of a request, as a JSON object. Nothing is an empty one.
 pub(super) async fn object(request: Request) -> Result<(Parts, Map<String, Value>, Bytes), Error> {
     let (parts, body) = request.into_parts();
-    let bytes = axum::body::to_bytes(body, BODY_BYTES_MAX)
+    let bytes = crate::body::read(body, BODY_BYTES_MAX)
         .await
-        .map_err(|_| Error::TooLarge { limit: BODY_BYTES_MAX })?;
+        .map_err(|crate::body::TooLarge| Error::TooLarge { limit: BODY_BYTES_MAX })?;
     if bytes.is_empty() {
         return Ok((parts, Map::new(), bytes));
     }

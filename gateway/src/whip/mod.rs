@@ -21,7 +21,6 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    body::to_bytes,
     extract::{Path, Query, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::map_response,
@@ -43,7 +42,9 @@ use self::{
     session::{Command, Opened, Patch, Patched, Session, Wish},
     table::{Handle, Table},
 };
-use crate::{Shared, auth::Claims, error::Error, livekit::join, node::Refusal, shared::token_of};
+use crate::{
+    Shared, auth::Claims, body, error::Error, livekit::join, node::Refusal, shared::token_of,
+};
 
 /// The media type of offers and answers.
 const SDP: &str = "application/sdp";
@@ -290,8 +291,8 @@ fn media_type(headers: &HeaderMap, wanted: &'static str) -> Result<(), Error> {
 }
 
 async fn read(request: Request, limit: usize) -> Result<Vec<u8>, Error> {
-    let body = to_bytes(request.into_body(), limit).await;
-    body.map(Into::into).map_err(|_| Error::TooLarge { limit })
+    let body = body::read(request.into_body(), limit).await;
+    body.map(Into::into).map_err(|body::TooLarge| Error::TooLarge { limit })
 }
 
 fn malformed(error: SdpError) -> Error {

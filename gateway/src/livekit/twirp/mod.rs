@@ -15,7 +15,6 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    body::to_bytes,
     extract::{Path, Request, State},
     http::Method,
     response::{IntoResponse, Response},
@@ -74,8 +73,8 @@ impl Api {
         let claims = self.shared.authorize(request.headers(), request.uri().query())?;
         let form = Form::of(request.headers())?;
         let limit = self.shared.config.limits.body_bytes_max;
-        let body = to_bytes(request.into_body(), limit).await;
-        let body = body.map_err(|_| Error::TooLarge { limit })?;
+        let body = crate::body::read(request.into_body(), limit).await;
+        let body = body.map_err(|crate::body::TooLarge| Error::TooLarge { limit })?;
         let caller = Caller { api: self, rights: Rights { claims: &claims }, form };
         caller.call(method, &body).await
     }
