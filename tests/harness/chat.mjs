@@ -9,7 +9,7 @@ import protobuf from "protobufjs";
 import WebSocket from "ws";
 
 import { KEY, ROOT, SECRET } from "./node.mjs";
-import { until, within } from "./wait.mjs";
+import { protocolTimer, until, within } from "./wait.mjs";
 
 const SCHEMA = join(ROOT, "gateway/schema");
 const ACK_EVERY_PUSHES = 50;
@@ -181,9 +181,9 @@ export class Chatter {
   comeBack() {
     const most = Math.min(30_000, 500 * 2 ** this.tries);
     this.tries += 1;
-    setTimeout(() => {
+    protocolTimer(Math.random() * most, () => {
       if (!this.ended) this.open().catch(() => this.closed === undefined && this.socket.terminate());
-    }, Math.random() * most);
+    });
   }
 
   hear(socket, data, binary) {
@@ -267,10 +267,10 @@ export class Chatter {
   behind(conversation, head) {
     const log = this.held(conversation);
     log.head = Math.max(log.head, head);
-    log.soon ??= setTimeout(() => {
+    log.soon ??= protocolTimer(GAP_MS, () => {
       log.soon = undefined;
       if (log.last < log.head) this.pull(conversation).catch((error) => this.faults.push(error));
-    }, GAP_MS);
+    });
   }
 
   /** Pulls what is missing at the end of a conversation. */

@@ -56,3 +56,8 @@ export async function within(what, promise, withinMs = WITHIN_MS) {
     clearTimeout(timer);
   }
 }
+
+/** A timer that a protocol asks of its clients, such as a wait before they reconnect. Tests wait for conditions instead. */
+export function protocolTimer(ms, then) {
+  return setTimeout(then, ms);
+}

@@ -7,6 +7,7 @@ import secrets
 
 import lines
 import websockets
+from wait import protocol_timer
 
 GAP_S = 0.3
 ACK_EVERY_PUSHES = 50
@@ -89,7 +90,7 @@ class Chatter:
             log.append(ahead.pop(len(log) + 1))
 
     async def _behind(self, conversation, head):
-        await asyncio.sleep(GAP_S)
+        await protocol_timer(GAP_S)
         while len(self.logs.setdefault(conversation, [])) < head:
             page = await self._ask({"pull": {"conversation": conversation, "from": str(len(self.logs[conversation]) + 1)}})
             for message in page.get("messages", []):

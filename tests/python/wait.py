@@ -12,3 +12,8 @@ async def ticks(hertz):
         yield count
         count += 1
         await asyncio.sleep(max(0.0, began_at + count / hertz - time.monotonic()))
+
+
+async def protocol_timer(seconds):
+    """A wait that a protocol asks of its clients. Tests wait for conditions instead."""
+    await asyncio.sleep(seconds)
