@@ -29,6 +29,9 @@ use tokio::{
     time::timeout,
 };
 
+/// A command has an outcome by then.
+const PROPOSE_WITHIN: Duration = Duration::from_secs(20);
+
 /// Far above what anything here takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -197,6 +200,8 @@ impl Site {
             start,
             link: Link::Quic { listen: self.address(id), identity },
             log: log::Options { segment_bytes: 64 << 10, recent_bytes: 16 << 10 },
+            // A busy machine may need several elections; what is tested is not how long they take.
+            propose_timeout: PROPOSE_WITHIN,
             ..Config::alone(NodeId(id), self.path(id))
         }
     }
