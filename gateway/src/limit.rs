@@ -112,12 +112,49 @@ impl Bucket {
     }
 }
 
+/// Buckets by key, of which only so many are remembered.
+#[derive(Debug)]
+pub(crate) struct Buckets<K> {
+    buckets: BTreeMap<K, Bucket>,
+    kept_max: usize,
+}
+
+impl<K: Ord> Buckets<K> {
+    pub(crate) const fn new(kept_max: usize) -> Self {
+        Self { buckets: BTreeMap::new(), kept_max }
+    }
+
+    /// Takes one token from the bucket of `key`. When too many are remembered, those that are full again by now are
+    /// forgotten, and if that is not enough, all.
+    ///
+    /// # Errors
+    /// The time until a token is there.
+    pub(crate) fn take(
+        &mut self,
+        now: Instant,
+        key: K,
+        rate: f64,
+        burst: u32,
+    ) -> Result<(), Duration> {
+        if self.buckets.len() >= self.kept_max && !self.buckets.contains_key(&key) {
+            let refill = Duration::from_secs_f64(f64::from(burst) / rate);
+            self.buckets.retain(|_, bucket| now.saturating_duration_since(bucket.at) < refill);
+            if self.buckets.len() >= self.kept_max {
+                metrics::counter!("stoa_gateway_limits_forgotten_total").increment(1);
+                self.buckets.clear();
+            }
+        }
+        let bucket = self.buckets.entry(key).or_insert_with(|| Bucket::full(now, burst));
+        bucket.take_at(now, rate, burst)
+    }
+}
+
 /// Keeps the bounds that concern the whole process.
 #[derive(Debug)]
 pub(crate) struct Keeper {
     limits: Limits,
     sockets: Arc<Semaphore>,
-    joins: Mutex<BTreeMap<IpAddr, Bucket>>,
+    joins: Mutex<Buckets<IpAddr>>,
 }
 
 impl Keeper {
@@ -125,7 +162,7 @@ impl Keeper {
         Self {
             limits,
             sockets: Arc::new(Semaphore::new(limits.sockets_max)),
-            joins: Mutex::new(BTreeMap::new()),
+            joins: Mutex::new(Buckets::new(ADDRESSES_MAX)),
         }
     }
 
@@ -142,15 +179,8 @@ impl Keeper {
         let Limits { joins_per_second, joins_burst, .. } = self.limits;
         let address = network_of(address);
         let mut joins = self.joins.lock().unwrap_or_else(PoisonError::into_inner);
-        if joins.len() >= ADDRESSES_MAX && !joins.contains_key(&address) {
-            let refill = Duration::from_secs((joins_burst / joins_per_second.max(1)).into());
-            joins.retain(|_, bucket| now.saturating_duration_since(bucket.at) < refill);
-            if joins.len() >= ADDRESSES_MAX {
-                joins.clear();
-            }
-        }
-        let bucket = joins.entry(address).or_insert_with(|| Bucket::full(now, joins_burst));
-        bucket.take(now, joins_per_second, joins_burst).map_err(|after| {
+        let rate = f64::from(joins_per_second.max(1));
+        joins.take(now, address, rate, joins_burst).map_err(|after| {
             metrics::counter!("stoa_gateway_joins_limited_total").increment(1);
             Error::RateLimited { after }
         })

@@ -1,7 +1,9 @@
 //! What operators ask of the cluster by HTTP: `/v1/nodes` and `/v1/backup`, with a token that has the claim `nodeAdmin`.
 
 use std::{
-    io::{self, Write},
+    fs::File,
+    io::{self, BufWriter, Seek as _, SeekFrom, Write as _},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -24,12 +26,10 @@ use proto::{
     id::NodeId,
 };
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
+use tokio::io::AsyncReadExt as _;
 
 use crate::clock::log_time;
 
-/// Pieces of a backup that wait for a slow reader.
-const PIECES_MAX: usize = 8;
 /// Bytes of one piece.
 const PIECE_BYTES: usize = 1 << 18;
 /// After this long a refused change may be tried again.
@@ -37,6 +37,8 @@ const RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
 
 struct Admin {
     log: Handle,
+    /// Where a backup lies while it is sent.
+    data: PathBuf,
     keys: Keys,
 }
 
@@ -97,13 +99,13 @@ pub(crate) struct Status {
 }
 
 /// The routes.
-pub(crate) fn router(log: Handle, keys: Keys) -> Router {
+pub(crate) fn router(log: Handle, data: PathBuf, keys: Keys) -> Router {
     Router::new()
         .route("/v1/nodes", get(nodes).post(add))
         .route("/v1/nodes/drain", post(drain))
         .route("/v1/nodes/{node}", delete(remove))
         .route("/v1/backup", get(backup))
-        .with_state(Arc::new(Admin { log, keys }))
+        .with_state(Arc::new(Admin { log, data, keys }))
 }
 
 impl Admin {
@@ -113,6 +115,17 @@ impl Admin {
         let claims = self.keys.verify(token.ok_or(AuthError::Missing)?, log_time().as_secs())?;
         let flag = claims.token.other.get("nodeAdmin").and_then(serde_json::Value::as_bool);
         if flag == Some(true) { Ok(()) } else { Err(Error::GrantMissing("nodeAdmin")) }
+    }
+
+    /// Writes a backup to a file without a name, at its beginning again.
+    fn write_backup(&self) -> anyhow::Result<File> {
+        let mut file = tempfile::tempfile_in(&self.data)?;
+        let mut out = BufWriter::new(&mut file);
+        self.log.snapshot_to(&mut out)?;
+        out.flush()?;
+        drop(out);
+        file.seek(SeekFrom::Start(0))?;
+        Ok(file)
     }
 }
 
@@ -168,48 +181,26 @@ async fn drain(State(admin): Shared, headers: HeaderMap) -> Result<StatusCode, E
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A backup as it is written. One that breaks off does not restore: it has no end.
+/// A backup. It is written to disk first, as fast as the disk takes it, because nothing is flushed meanwhile: a reader
+/// that stalls must not stall the node.
 async fn backup(State(admin): Shared, headers: HeaderMap) -> Result<Response, Error> {
     admin.check(&headers)?;
-    let (pieces, stream) = mpsc::channel(PIECES_MAX);
-    tokio::task::spawn_blocking(move || {
-        let mut out = Pieces { pieces: pieces.clone(), piece: Vec::new() };
-        let written = admin.log.snapshot_to(&mut out).map_err(io::Error::other);
-        if let Err(error) = written.and_then(|()| out.flush()) {
-            tracing::warn!(%error, "a backup broke off");
-            // The reader sees a cut body instead of an end.
-            let _ = pieces.blocking_send(Err(error));
+    let written = tokio::task::spawn_blocking(move || admin.write_backup()).await;
+    let file = match written {
+        Ok(Ok(file)) => tokio::fs::File::from_std(file),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the backup could not be written");
+            return Err(refused(ErrorCode::Internal, error.to_string(), Retry::Never));
         }
-    });
-    let body = futures_util::stream::unfold(stream, |mut stream| async move {
-        stream.recv().await.map(|piece| (piece, stream))
+        Err(_) => return Err(Error::Internal),
+    };
+    let body = futures_util::stream::try_unfold(file, |mut file| async move {
+        let mut piece = Vec::with_capacity(PIECE_BYTES);
+        let read = (&mut file).take(PIECE_BYTES as u64).read_to_end(&mut piece).await?;
+        Ok::<_, io::Error>((read > 0).then(|| (Bytes::from(piece), file)))
     });
     let kind = [(header::CONTENT_TYPE, "application/octet-stream")];
     Ok((kind, Body::from_stream(body)).into_response())
-}
-
-/// A writer that hands pieces to a body.
-struct Pieces {
-    pieces: mpsc::Sender<io::Result<Bytes>>,
-    piece: Vec<u8>,
-}
-
-impl Write for Pieces {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.piece.extend_from_slice(bytes);
-        if self.piece.len() >= PIECE_BYTES {
-            self.flush()?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        if self.piece.is_empty() {
-            return Ok(());
-        }
-        let piece = Bytes::from(std::mem::take(&mut self.piece));
-        self.pieces.blocking_send(Ok(piece)).map_err(|_| io::ErrorKind::BrokenPipe.into())
-    }
 }
 
 fn unchanged(error: ChangeError) -> Error {

@@ -17,7 +17,7 @@ use proto::{
     im::{Action, Actor, Answer, Ask, Command, Query, Reply, limit::EXPIRE_ROWS_MAX},
     time::LogTime,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::{
     clock::log_time,
@@ -27,6 +27,8 @@ use crate::{
 
 /// The nodes' channel for soft state of chat.
 const SOFT: Channel = Channel(1);
+/// Questions that are being answered at once; more are refused, because each may hold a thread.
+const READS_MAX: usize = 1_024;
 /// Housekeeping looks this often whether something is due.
 const EXPIRE_EVERY: Duration = Duration::from_secs(1);
 
@@ -77,6 +79,7 @@ pub(crate) fn start(
 }
 
 async fn ask(log: Handle, mut requests: mpsc::Receiver<Request>, waiting: Waiting) {
+    let reads = Arc::new(Semaphore::new(READS_MAX));
     while let Some(request) = requests.recv().await {
         match request {
             Request::Propose { command, back } => {
@@ -85,7 +88,13 @@ async fn ask(log: Handle, mut requests: mpsc::Receiver<Request>, waiting: Waitin
                     waiting.answer(tag, Err(refused(&refusal)));
                 }
             }
-            Request::Query { query, back } => read(log.clone(), *query, back),
+            Request::Query { query, back } => match Arc::clone(&reads).try_acquire_owned() {
+                Ok(permit) => read(log.clone(), *query, back, permit),
+                Err(_) => {
+                    metrics::counter!("stoa_chat_reads_refused_total").increment(1);
+                    let _ = back.send(Err(refused(&cluster::Refusal::Overloaded)));
+                }
+            },
             Request::Relay(relay) => send(&log, relay),
         }
     }
@@ -105,8 +114,9 @@ fn refused(refusal: &cluster::Refusal) -> Refused {
 }
 
 /// Reading may wait for a disk: it happens beside the tasks that must not.
-fn read(log: Handle, query: Query, back: Back<Box<Answer>>) {
+fn read(log: Handle, query: Query, back: Back<Box<Answer>>, permit: OwnedSemaphorePermit) {
     tokio::task::spawn_blocking(move || {
+        let _held = permit;
         let answer = log.read(|view| im::query(view, log_time(), &query));
         let answer = match answer {
             Ok(answer) => answer.map(Box::new).map_err(Refused::from),

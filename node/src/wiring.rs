@@ -75,7 +75,11 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     }));
     let gateway = Gateway::new(doors, requests_out, clock);
     let chat = start_chat(&config, &gateway, &journal.log, journal.chat);
-    let admin = admin::router(journal.log.clone(), config.keys.clone().into_iter().collect());
+    let admin = admin::router(
+        journal.log.clone(),
+        config.data.clone(),
+        config.keys.clone().into_iter().collect(),
+    );
     let listener = TcpListener::bind(config.http())
         .await
         .with_context(|| format!("listening on {}", config.http()))?;
@@ -88,12 +92,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
         let extra = metrics.merge(chat_routes).merge(admin);
         async move { gateway.serve(listener, extra, wait_for(stopped)).await }
     });
-    let mut failed = journal.log.failed();
-    tokio::select! {
-        drained = drain(&config, &gateway, census.clone()) => drained?,
-        // What the disk holds is not known any more; a fresh start reads it.
-        _ = failed.wait_for(|failed| *failed) => anyhow::bail!("the log or the disk under it has failed"),
-    }
+    until_stopped(&config, &gateway, census.clone(), &journal.log).await?;
     hand_over(&journal.log).await;
     chat.close_all(Close::Draining);
     stop_sessions.send_replace(true);
@@ -250,6 +249,25 @@ async fn drain(
         _ = interrupt.recv() => tracing::info!("second signal: stopping now"),
     }
     Ok(())
+}
+
+/// Waits until the node has drained.
+///
+/// # Errors
+/// The log or its disk failed: what the disk holds is not known any more, and a fresh start reads it.
+async fn until_stopped(
+    config: &Config,
+    gateway: &Gateway,
+    census: watch::Receiver<Census>,
+    log: &cluster::Handle,
+) -> anyhow::Result<()> {
+    let mut failed = log.failed();
+    tokio::select! {
+        drained = drain(config, gateway, census) => drained,
+        _ = failed.wait_for(|failed| *failed) => {
+            anyhow::bail!("the log or the disk under it has failed")
+        }
+    }
 }
 
 /// Has another node lead, so that nobody waits for an election when this one is gone.

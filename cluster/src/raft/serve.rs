@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::BufReader,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -141,19 +142,12 @@ impl Server {
         let Some(vote) = receiver.receive_value::<RaftVote>().await? else { return Ok(()) };
         let number = self.received.fetch_add(1, Ordering::Relaxed);
         let path = self.snapshots.unfinished(&format!("received-{number}"));
-        let mut file = tokio::fs::File::create(&path).await?;
-        loop {
-            let piece = receiver.receive().await?;
-            let piece = piece.ok_or(std::io::ErrorKind::UnexpectedEof);
-            let piece = piece.map_err(std::io::Error::from)?;
-            if piece.is_empty() {
-                break;
-            }
-            file.write_all(&piece).await?;
-        }
-        file.sync_all().await?;
-        drop(file);
+        // A transfer that breaks off leaves nothing: a link that comes and goes must not fill the disk.
+        let mut unfinished = Unfinished(Some(path.clone()));
+        receive_file(&mut receiver, &path).await?;
         let (_, header) = FrameReader::begin::<Header>(BufReader::new(File::open(&path)?))?;
+        // From here on it is consensus' file, even if this stream ends.
+        unfinished.0 = None;
         let snapshot = Snapshot { meta: header.meta(), snapshot: SnapshotFile { path } };
         match self.raft.install_full_snapshot(vote, snapshot).await {
             Ok(installed) => sender.send_value(&installed).await?,
@@ -202,6 +196,32 @@ impl Server {
             }
         }
         sender.finish().await
+    }
+}
+
+/// A file that is removed unless it was finished.
+struct Unfinished(Option<PathBuf>);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // What stays is removed when the node starts again.
+            let _stays = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Writes the pieces of a stream, up to an empty one, to a file that is durable then.
+async fn receive_file(receiver: &mut FrameReceiver, path: &Path) -> Result<(), LinkError> {
+    let mut file = tokio::fs::File::create(path).await?;
+    loop {
+        let piece = receiver.receive().await?;
+        let piece = piece.ok_or(std::io::ErrorKind::UnexpectedEof);
+        let piece = piece.map_err(std::io::Error::from)?;
+        if piece.is_empty() {
+            return Ok(file.sync_all().await?);
+        }
+        file.write_all(&piece).await?;
     }
 }
 

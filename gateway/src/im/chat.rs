@@ -43,7 +43,10 @@ pub struct Inner {
     pub(crate) tokens: Tokens,
     pub(crate) hasher: Hasher,
     pub(crate) mint: Mint,
+    /// Requests, and refreshes of tokens.
     pub(crate) attempts: rest::attempts::Attempts,
+    /// Log-ins and sign-ups, which cost a hash each.
+    pub(crate) entries: rest::attempts::Attempts,
     pub(crate) replays: rest::replay::Replays,
     requests: Requests,
     hub: Mutex<Hub>,
@@ -79,6 +82,7 @@ impl Chat {
             hasher: Hasher::new(processors),
             mint,
             attempts: rest::attempts::Attempts::default(),
+            entries: rest::attempts::Attempts::default(),
             replays: rest::replay::Replays::default(),
             requests,
             hub: Mutex::default(),

@@ -150,7 +150,7 @@ async fn try_create(chat: &Chat, request: Request) -> Result<Bytes, Error> {
         }
         let name = format!("sign-up {address}");
         let per_minute = chat.config.limits.sign_ups_per_minute;
-        chat.attempts.minute(Instant::now(), name, per_minute)?;
+        chat.entries.minute(Instant::now(), name, per_minute)?;
     }
     let sign_up: pb::SignUp = message(fields)?;
     let who = if is_backend { "backend".to_owned() } else { format!("address {address}") };
@@ -249,9 +249,14 @@ async fn try_import(chat: &Chat, request: Request) -> Result<Bytes, Error> {
             Err(error) => return Err(error),
         }
     }
-    let action = Action::ImportAccounts { accounts };
-    let reply = chat.change(Command { actor: Chat::by_backend(None), action }).await?;
-    let Reply::Imported(outcomes) = reply else { return Err(Error::Internal) };
+    let outcomes = if accounts.is_empty() {
+        Vec::new()
+    } else {
+        let action = Action::ImportAccounts { accounts };
+        let reply = chat.change(Command { actor: Chat::by_backend(None), action }).await?;
+        let Reply::Imported(outcomes) = reply else { return Err(Error::Internal) };
+        outcomes
+    };
     let mut outcomes = outcomes.iter();
     let accounts = rows.into_iter().map(|(user, wrong)| match wrong {
         Some(error) => refused(user, error.code(), error.to_string()),

@@ -1,21 +1,28 @@
 //! How often something was tried by somebody: log-ins of an account, sign-ups of an address, requests of a bearer.
+//!
+//! Each kind has an [`Attempts`] of its own, so that a flood of one does not make another forget.
 
 use std::{
-    collections::BTreeMap,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use tokio::time::Instant;
 
-use crate::{error::Error, limit::Bucket};
+use crate::{error::Error, limit::Buckets};
 
-/// Most that are counted at once; beyond it all are forgotten.
+/// Most that are counted at once.
 const COUNTED_MAX: usize = 65_536;
 
 /// Buckets by who and what.
-#[derive(Debug, Default)]
-pub(crate) struct Attempts(Mutex<BTreeMap<String, Bucket>>);
+#[derive(Debug)]
+pub(crate) struct Attempts(Mutex<Buckets<String>>);
+
+impl Default for Attempts {
+    fn default() -> Self {
+        Self(Mutex::new(Buckets::new(COUNTED_MAX)))
+    }
+}
 
 impl Attempts {
     /// Counts one try, of `per_minute` on average and at once.
@@ -31,12 +38,8 @@ impl Attempts {
 
     fn take(&self, now: Instant, who: String, burst: u32, seconds: u32) -> Result<(), Error> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= COUNTED_MAX && !buckets.contains_key(&who) {
-            buckets.clear();
-        }
-        let bucket = buckets.entry(who).or_insert_with(|| Bucket::full(now, burst));
         let rate = f64::from(burst) / f64::from(seconds);
-        bucket.take_at(now, rate, burst).map_err(|after| {
+        buckets.take(now, who, rate, burst).map_err(|after| {
             metrics::counter!("stoa_rest_requests_limited_total").increment(1);
             Error::RateLimited { after: after.max(Duration::from_millis(1)) }
         })

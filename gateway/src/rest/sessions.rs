@@ -100,7 +100,7 @@ async fn try_log_in(chat: &Chat, request: Request) -> Result<Bytes, Error> {
         asked.device.parse().map_err(|_| Error::Malformed("device is not an id"))?;
     if !is_backend {
         let name = format!("log-in {user}");
-        chat.attempts.minute(Instant::now(), name, chat.config.limits.logins_per_minute)?;
+        chat.entries.minute(Instant::now(), name, chat.config.limits.logins_per_minute)?;
         check_password(chat, &user, asked.password).await?;
     }
     let session = chat.mint.session();
@@ -152,7 +152,8 @@ async fn try_refresh(chat: &Chat, request: Request) -> Result<Bytes, Error> {
     let presented = refresh_hash(&asked.refresh_token);
     let named = named(&asked.refresh_token).ok_or(Reject::RefreshInvalid)?;
     let (user, device, session) = named;
-    let name = format!("refresh {user}");
+    // By log-in, whose number only its holder knows: nobody uses up somebody else's tries.
+    let name = format!("refresh {session}");
     chat.attempts.minute(Instant::now(), name, chat.config.limits.logins_per_minute * 6)?;
     let (token, expires_at) = new_refresh(chat, &user, &device, session);
     let next = refresh_hash(&token);

@@ -28,6 +28,8 @@ mod tests;
 
 /// Messages that are told to those who come.
 pub const RING_MAX: usize = 200;
+/// Bytes of messages that are told to those who come: what ten thousand rooms keep must fit into memory.
+pub const RING_BYTES_MAX: usize = 64 * 1024;
 /// What happened in a room is told this often.
 pub const TICK_EVERY: Duration = Duration::from_millis(100);
 /// Live rooms at once on a node.
@@ -80,6 +82,7 @@ struct Room {
     epoch: u64,
     offset: u64,
     ring: VecDeque<pb::LiveMessage>,
+    ring_bytes: usize,
     fresh: Vec<pb::LiveMessage>,
     audience: BTreeMap<u128, Arc<Mailbox>>,
     senders: BTreeMap<UserId, Level>,
@@ -203,10 +206,7 @@ impl Live {
         room.offset += 1;
         message.offset = room.offset;
         message.sender = user.to_string();
-        if room.ring.len() >= RING_MAX {
-            room.ring.pop_front();
-        }
-        room.ring.push_back(message.clone());
+        room.keep(message.clone());
         room.fresh.push(message);
         room.dirty = true;
         let sent = pb::LiveSent { offset: room.offset, epoch: room.epoch };
@@ -259,6 +259,7 @@ impl Room {
             epoch,
             offset: 0,
             ring: VecDeque::new(),
+            ring_bytes: 0,
             fresh: Vec::new(),
             audience: BTreeMap::new(),
             senders: BTreeMap::new(),
@@ -281,6 +282,16 @@ impl Room {
             audience: self.audience.len() as u64,
             came: 0,
             went: 0,
+        }
+    }
+
+    /// Puts a message into the ring.
+    fn keep(&mut self, message: pb::LiveMessage) {
+        self.ring_bytes += message.encoded_len();
+        self.ring.push_back(message);
+        while self.ring.len() > RING_MAX || self.ring_bytes > RING_BYTES_MAX {
+            let Some(oldest) = self.ring.pop_front() else { break };
+            self.ring_bytes -= oldest.encoded_len();
         }
     }
 

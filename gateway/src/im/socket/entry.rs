@@ -206,9 +206,12 @@ fn refused(error: Error) -> Refusal {
         ErrorCode::AccountDisabled | ErrorCode::AccountNotFound | ErrorCode::GrantMissing => {
             Close::Forbidden(code)
         }
-        ErrorCode::NodeOverloaded | ErrorCode::NodeDraining | ErrorCode::OutcomeUnknown => {
-            Close::Draining
-        }
+        // None of these is about the token: another try, here or elsewhere, may do.
+        ErrorCode::NodeOverloaded
+        | ErrorCode::NodeDraining
+        | ErrorCode::NoLeader
+        | ErrorCode::OutcomeUnknown
+        | ErrorCode::Internal => Close::Draining,
         _ => Close::Unauthorized(code),
     };
     (close, Some(error))
