@@ -70,7 +70,7 @@ use alloc::{
 };
 
 use proto::{
-    id::{Identity, ParticipantSid, RoomName, RoomSid, TrackSid},
+    id::{Identity, NodeId, ParticipantSid, RoomName, RoomSid, TrackSid},
     media::Source,
     room::{
         Command, Event, LeaveReason, Participant, Publication, Reject, Room, RoomSettings,
@@ -137,6 +137,25 @@ impl Rooms {
     /// Everybody in a room, by identity; nobody if it is not open.
     pub fn participants(&self, room: &RoomName) -> impl Iterator<Item = &Participant> {
         self.rooms.get(room).into_iter().flat_map(|room| room.roster.participants())
+    }
+
+    /// The nodes that carry somebody.
+    #[must_use]
+    pub fn carriers(&self) -> BTreeSet<NodeId> {
+        let rooms = self.rooms.values();
+        rooms
+            .flat_map(|room| room.roster.participants())
+            .map(|participant| participant.node)
+            .collect()
+    }
+
+    /// The command for each room that sends out those whom a node carries now.
+    pub fn losses(&self, node: NodeId) -> impl Iterator<Item = Command> {
+        self.rooms.iter().filter_map(move |(name, room)| {
+            let carried = room.roster.participants().filter(|who| who.node == node);
+            let until = carried.map(|who| who.joined_at).max()?;
+            Some(Command { room: name.clone(), action: Action::Lose { node, until } })
+        })
     }
 
     /// The participant of this identity.
@@ -219,6 +238,10 @@ impl Rooms {
             Action::Participant { identity, sid, action } => {
                 let at = self.at;
                 self.open(name)?.act(at, identity, sid.as_ref(), action)
+            }
+            Action::Lose { node, until } => {
+                let at = self.at;
+                Ok(self.open(name)?.lose(at, *node, *until))
             }
         }
     }

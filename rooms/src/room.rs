@@ -8,7 +8,7 @@ use alloc::{
 };
 
 use proto::{
-    id::{Identity, ParticipantSid, RoomName, RoomSid},
+    id::{Identity, NodeId, ParticipantSid, RoomName, RoomSid},
     room::{
         LeaveReason, Participant, ParticipantState, Reject, Room, RoomSettings,
         command::ParticipantAction, event::What, model::PARTICIPANTS_MAX,
@@ -159,6 +159,20 @@ impl OpenRoom {
         }?;
         self.note_figures(before, &mut whats);
         Ok(whats)
+    }
+
+    /// Sends out everybody that `node` carries and that joined until then.
+    pub(crate) fn lose(&mut self, at: LogTime, node: NodeId, until: LogTime) -> Vec<What> {
+        let before = self.figures();
+        let lost = |who: &&Participant| who.node == node && who.joined_at <= until;
+        let lost: Vec<Identity> =
+            self.roster.participants().filter(lost).map(|who| who.identity.clone()).collect();
+        let mut whats: Vec<What> = lost
+            .iter()
+            .flat_map(|identity| self.send_out(at, identity, LeaveReason::NodeLost))
+            .collect();
+        self.note_figures(before, &mut whats);
+        whats
     }
 
     /// Sends everybody out and ends the room.

@@ -169,7 +169,7 @@ pub(crate) const fn disconnect_reason(reason: LeaveReason) -> pb::DisconnectReas
         LeaveReason::Removed => pb::DisconnectReason::ParticipantRemoved,
         LeaveReason::RoomDeleted => pb::DisconnectReason::RoomDeleted,
         LeaveReason::RoomClosed => pb::DisconnectReason::RoomClosed,
-        LeaveReason::SignalLost => pb::DisconnectReason::SignalClose,
+        LeaveReason::SignalLost | LeaveReason::NodeLost => pb::DisconnectReason::SignalClose,
         LeaveReason::MediaFailed => pb::DisconnectReason::MediaFailure,
         LeaveReason::Moved => pb::DisconnectReason::Migration,
     }

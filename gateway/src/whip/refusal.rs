@@ -33,7 +33,7 @@ pub(super) fn precondition_failed() -> Error {
 /// Why a session ended before it was up.
 pub(super) fn left(leave: &Leave) -> Error {
     let (code, message) = match leave.reason {
-        LeaveReason::ServerShutdown => return Error::Draining,
+        LeaveReason::ServerShutdown | LeaveReason::NodeLost => return Error::Draining,
         LeaveReason::MediaFailed | LeaveReason::SignalLost => {
             (ErrorCode::MediaTimeout, "no media connection came up")
         }

@@ -16,8 +16,9 @@ use super::{
 };
 use crate::{
     grant::Permission,
-    id::{Identity, ParticipantSid, RoomName, RoomSid, TrackSid},
+    id::{Identity, NodeId, ParticipantSid, RoomName, RoomSid, TrackSid},
     media::{Codec, Encoding},
+    time::LogTime,
 };
 
 /// A request to the replicated state of one room. Variants are append-only.
@@ -65,6 +66,13 @@ pub enum Action {
         sid: Option<ParticipantSid>,
         /// What is asked of it.
         action: ParticipantAction,
+    },
+    /// Sends out everybody that a node carries: it is gone. Who joined later stays: the node was back by then.
+    Lose {
+        /// Which node.
+        node: NodeId,
+        /// When the last of those who go joined.
+        until: LogTime,
     },
 }
 

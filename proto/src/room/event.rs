@@ -28,6 +28,8 @@ pub enum LeaveReason {
     MediaFailed,
     /// It was moved to another room.
     Moved,
+    /// The node that carried it is gone, or was out of reach for too long.
+    NodeLost,
 }
 
 /// What happened, in the order it happened.

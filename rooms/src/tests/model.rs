@@ -16,7 +16,7 @@ use proptest::{
 };
 use proto::{
     grant::Permission,
-    id::{Identity, RoomName, TrackSid},
+    id::{Identity, NodeId, RoomName, TrackSid},
     media::{Codec, Source},
     room::{
         Command, Event, LeaveReason, Participant, ParticipantState, Reject, Room, RoomSettings,
@@ -97,8 +97,10 @@ fn audience() -> impl Strategy<Value = Audience> {
 
 fn participant() -> impl Strategy<Value = Participant> {
     let ids = (identity(), name("PA_", 3));
-    (ids, permission(), any::<bool>(), audience()).prop_map(
-        |((identity, sid), permission, auto, audience)| Participant {
+    let carried = (0..3_u16, any::<bool>());
+    (ids, permission(), carried, audience()).prop_map(
+        |((identity, sid), permission, (node, auto), audience)| Participant {
+            node: NodeId(node),
             permission,
             auto_subscribe: auto,
             audience,
@@ -146,6 +148,9 @@ fn action() -> impl Strategy<Value = Action> {
             |(participant, create)| Action::Join {
                 room_sid: "RM_2".into(), create, participant: Box::new(participant)
             }
+        ),
+        1 => (0..3_u16, 0..400_000_u64).prop_map(
+            |(node, until)| Action::Lose { node: NodeId(node), until: LogTime(until) }
         ),
         80 => (identity(), sid, participant_action()).prop_map(
             |(identity, sid, action)| Action::Participant { identity, sid, action }

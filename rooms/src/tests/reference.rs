@@ -4,7 +4,7 @@ use alloc::{collections::BTreeMap, vec::Vec};
 
 use proto::{
     grant::Permission,
-    id::{Identity, ParticipantSid, RoomName, TrackSid},
+    id::{Identity, NodeId, ParticipantSid, RoomName, TrackSid},
     media::Source,
     room::{
         Command, Participant, RoomSettings,
@@ -33,6 +33,8 @@ pub(super) struct Person {
     pub(super) identity: Identity,
     pub(super) sid: ParticipantSid,
     pub(super) active: bool,
+    node: NodeId,
+    came_at: LogTime,
     pub(super) counts: bool,
     permission: Permission,
     auto: bool,
@@ -60,7 +62,7 @@ impl Reference {
             }
             (Action::Join { create: Some(settings), participant, .. }, None) => {
                 let mut room = ReferenceRoom::new(settings, now);
-                room.join(participant)?;
+                room.join(now, participant)?;
                 self.rooms.insert(command.room.clone(), room);
                 Ok(())
             }
@@ -80,13 +82,21 @@ impl Reference {
                 room.settings.metadata.clone_from(metadata);
                 Ok(())
             }
-            (Action::Join { participant, .. }, Some(room)) => room.join(participant),
+            (Action::Join { participant, .. }, Some(room)) => room.join(now, participant),
             (Action::Participant { identity, sid, action }, Some(room)) => {
                 let is_meant = |person: &Person| {
                     person.identity == *identity && sid.as_ref().is_none_or(|s| *s == person.sid)
                 };
                 let index = room.people.iter().position(is_meant).ok_or(Refused)?;
                 room.act(now, index, action)
+            }
+            (Action::Lose { node, until }, Some(room)) => {
+                let lost = |p: &Person| p.node == *node && p.came_at <= *until;
+                while let Some(index) = room.people.iter().position(lost) {
+                    room.remove(index);
+                    room.empty_since = now;
+                }
+                Ok(())
             }
         }
     }
@@ -128,7 +138,7 @@ impl ReferenceRoom {
         all
     }
 
-    fn join(&mut self, newcomer: &Participant) -> Result<(), Refused> {
+    fn join(&mut self, now: LogTime, newcomer: &Participant) -> Result<(), Refused> {
         if self.people.iter().any(|p| p.identity == newcomer.identity && p.sid == newcomer.sid) {
             return Ok(());
         }
@@ -145,6 +155,8 @@ impl ReferenceRoom {
             identity: newcomer.identity.clone(),
             sid: newcomer.sid.clone(),
             active: false,
+            node: newcomer.node,
+            came_at: now,
             counts: newcomer.counts(),
             permission: newcomer.permission.clone(),
             auto: newcomer.auto_subscribe,

@@ -1,4 +1,8 @@
-use proto::{room::RoomSettings, time::LogTime};
+use proto::{
+    id::NodeId,
+    room::{RoomSettings, command::Action},
+    time::LogTime,
+};
 
 use super::{
     make::{command, create},
@@ -51,6 +55,36 @@ fn a_room_closes_its_departure_timeout_after_the_last_one_left() {
          expire
          > the room closes: RoomClosed",
     );
+}
+
+#[test]
+fn a_lost_node_takes_those_with_it_whom_it_carried_until_then() {
+    let rooms = check(
+        "at second 10
+         ada joins through-7
+         > the room opens
+         > ada PA_ada is in
+         > 1 in, 0 publishing
+         ada publishes camera TR_1
+         > ada has TR_1
+         > ada v2 Joined
+         > 1 in, 1 publishing
+         bob joins
+         > bob PA_bob is in
+         > 2 in, 1 publishing
+         at second 20
+         eve joins through-7
+         > eve PA_eve is in
+         > 3 in, 1 publishing
+         node 7 is lost at 15
+         > ada has TR_1 no more
+         > ada PA_ada left: NodeLost
+         > 2 in, 0 publishing
+         node 7 is lost at 15",
+    );
+    let loss = rooms.losses(NodeId(7)).next().unwrap();
+    assert_eq!(loss.action, Action::Lose { node: NodeId(7), until: LogTime(20_000) });
+    assert!(rooms.carriers().contains(&NodeId(7)) && rooms.losses(NodeId(9)).next().is_none());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::format;
 
 use proto::{
     grant::{ParticipantKind, Permission},
-    id::Identity,
+    id::{Identity, NodeId},
     media::Source,
     room::{
         LeaveReason, Participant, Reject, Room, RoomSettings,
@@ -66,6 +66,10 @@ fn read(line: &str) -> Action {
         ["close"] => Action::Close,
         ["expire"] => Action::Expire,
         ["announce", text] => Action::SetMetadata { metadata: text.into() },
+        ["node", node, "is", "lost", "at", seconds] => Action::Lose {
+            node: NodeId(node.parse().unwrap()),
+            until: LogTime(seconds.parse::<u64>().unwrap() * 1000),
+        },
         [who, "joins", ref how @ ..] => read_join(who, how),
         [who, "of", sid, ref what @ ..] => Action::Participant {
             identity: who.into(),
@@ -89,6 +93,7 @@ fn read_join(who: &str, how: &[&str]) -> Action {
             "choosing" => participant.auto_subscribe = false,
             "trusted" => participant.permission.can_update_metadata = true,
             "existing" => create = None,
+            "through-7" => participant.node = NodeId(7),
             sid => participant.sid = sid.into(),
         }
     }
