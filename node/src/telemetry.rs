@@ -40,6 +40,7 @@ pub(crate) struct Figures {
     recorder: PrometheusHandle,
     shards: Vec<ShardHandle>,
     census: watch::Receiver<Census>,
+    log: cluster::Handle,
 }
 
 impl Figures {
@@ -50,10 +51,11 @@ impl Figures {
     pub(crate) fn start(
         shards: Vec<ShardHandle>,
         census: watch::Receiver<Census>,
+        log: cluster::Handle,
     ) -> anyhow::Result<Self> {
         let recorder = PrometheusBuilder::new().install_recorder()?;
         describe();
-        Ok(Self { recorder, shards, census })
+        Ok(Self { recorder, shards, census, log })
     }
 
     /// Renders every figure as it is now.
@@ -67,6 +69,8 @@ impl Figures {
         for shard in &self.shards {
             record(shard.shard.0, &shard.counters);
         }
+        record_log(&self.log);
+        record_process();
         let mut text = self.recorder.render();
         for shard in &self.shards {
             // Writing to a string does not fail.
@@ -87,7 +91,37 @@ fn set(name: &'static str, value: usize) {
     gauge!(name).set(value as f64);
 }
 
+fn record_log(log: &cluster::Handle) {
+    let status = log.status();
+    counter!("stoa_log_entries_total").absolute(status.log.entries);
+    counter!("stoa_log_syncs_total").absolute(status.log.syncs);
+    counter!("stoa_log_bytes_total").absolute(status.log.bytes);
+    counter!("stoa_log_applied").absolute(status.applied.unwrap_or(0));
+}
+
+/// The kernel counts CPU time in hundredths of a second and memory in pages.
+fn record_process() {
+    let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
+    let stat = read("/proc/self/stat");
+    // The name may hold spaces and brackets: fields are counted from its end.
+    let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let used = fields.split_whitespace().skip(11).take(2);
+    let used: u64 = used.map(|field| field.parse().unwrap_or(0)).sum();
+    counter!("stoa_process_cpu_microseconds_total").absolute(used * 10_000);
+    let status = read("/proc/self/status");
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = resident.and_then(|text| text.split_whitespace().next()?.parse::<u32>().ok());
+    gauge!("stoa_process_resident_bytes").set(f64::from(kib.unwrap_or(0)) * 1024.0);
+}
+
 fn describe() {
+    describe_counter!("stoa_log_entries_total", "Entries of the log made durable here.");
+    describe_counter!("stoa_log_syncs_total", "Syncs of the log to disk.");
+    describe_counter!("stoa_log_bytes_total", "Bytes written to the log.");
+    describe_counter!("stoa_log_applied", "The last entry of the log that is applied here.");
+    describe_counter!("stoa_im_messages_total", "Chat messages applied here.");
+    describe_counter!("stoa_process_cpu_microseconds_total", "CPU time of the whole process.");
+    describe_gauge!("stoa_process_resident_bytes", "Memory of the process.");
     describe_gauge!("livekit_room_total", "Open rooms.");
     describe_gauge!("livekit_participant_total", "Participants on this node.");
     describe_gauge!("livekit_track_published_total", "Tracks published on this node.");

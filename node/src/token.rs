@@ -1,6 +1,6 @@
 //! `stoa token`: an access token for people and scripts.
 
-use std::{io::Write as _, path::PathBuf};
+use std::{collections::BTreeMap, io::Write as _, path::PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args as ClapArgs;
@@ -23,7 +23,8 @@ pub(crate) struct Args {
     /// Display name.
     #[arg(long)]
     name: Option<String>,
-    /// Rights, separated by commas: join, create, list, admin, record, hidden, update-metadata, no-publish, no-subscribe, no-data.
+    /// Rights, separated by commas: join, create, list, admin, record, hidden, update-metadata, no-publish, no-subscribe, no-data;
+    /// nodes (cluster and backup; with admin and no room: every room), chat (accounts and groups as a back end).
     #[arg(long, value_delimiter = ',', default_value = "join")]
     grants: Vec<String>,
     /// Seconds until it expires.
@@ -53,11 +54,20 @@ pub(crate) fn print(args: &Args) -> anyhow::Result<()> {
         name: args.name.clone(),
         exp: Some(log_time().as_secs() + args.valid_for),
         video: Some(grants(&args.grants, args.room.clone())?),
+        other: claims(&args.grants),
         ..Token::default()
     };
     let signed = keys.sign(args.key.as_deref(), &token).context("signing the token")?;
     writeln!(std::io::stdout(), "{signed}")?;
     Ok(())
+}
+
+/// Rights beside rooms, and the claims that give them.
+const CLAIMS: &[(&str, &str)] = &[("nodes", "nodeAdmin"), ("chat", "imAdmin")];
+
+fn claims(names: &[String]) -> BTreeMap<String, serde_json::Value> {
+    let wanted = CLAIMS.iter().filter(|(name, _)| names.iter().any(|named| named == name));
+    wanted.map(|(_, claim)| ((*claim).to_owned(), true.into())).collect()
 }
 
 fn grants(names: &[String], room: Option<String>) -> anyhow::Result<VideoGrant> {
@@ -74,6 +84,7 @@ fn grants(names: &[String], room: Option<String>) -> anyhow::Result<VideoGrant> 
             "no-publish" => grant.can_publish = Some(false),
             "no-subscribe" => grant.can_subscribe = Some(false),
             "no-data" => grant.can_publish_data = Some(false),
+            name if CLAIMS.iter().any(|(known, _)| *known == name) => {}
             other => bail!("unknown right {other:?}; see stoa token --help"),
         }
     }
@@ -82,7 +93,7 @@ fn grants(names: &[String], room: Option<String>) -> anyhow::Result<VideoGrant> 
 
 #[cfg(test)]
 mod tests {
-    use super::grants;
+    use super::{claims, grants};
 
     #[test]
     fn rights_are_named_one_by_one_and_an_unknown_one_is_refused() {
@@ -90,5 +101,9 @@ mod tests {
         let grant = grants(&named, Some("r".to_owned())).unwrap();
         assert_eq!((grant.room_join, grant.can_publish), (Some(true), Some(false)));
         assert!(grants(&["fly".to_owned()], None).is_err());
+        let named = ["nodes".to_owned(), "chat".to_owned()];
+        assert!(grants(&named, None).is_ok());
+        let named = claims(&named);
+        assert_eq!(named.keys().collect::<Vec<_>>(), ["imAdmin", "nodeAdmin"]);
     }
 }

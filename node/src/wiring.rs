@@ -52,7 +52,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let shards = start_shards(&config, &addresses)?;
     let (handles, threads) = (shards.handles.clone(), shards.threads);
     let (census_out, census) = watch::channel(Census::default());
-    let figures = Figures::start(shards.handles.clone(), census.clone())?;
+    let figures = Figures::start(shards.handles.clone(), census.clone(), journal.log.clone())?;
     let clock = Clock::system();
     let doors = door_config(&config);
     let webhooks = Webhooks::new(

@@ -7,8 +7,8 @@ use std::{
 
 use axum::Router;
 use proto::im::{
-    Answer, Command, Query, Reply, account::AccountState, command::Actor, id::UserId, query::Ask,
-    reject::Reject,
+    Answer, Command, Query, Reply, account::AccountState, command::Actor, event::Event, id::UserId,
+    query::Ask, reject::Reject,
 };
 use tokio::{
     sync::{Notify, oneshot},
@@ -138,6 +138,7 @@ impl Chat {
             for notice in notices {
                 match notice {
                     Notice::Applied(events) => {
+                        count_messages(&events);
                         events.iter().for_each(|event| hub.handle_event(event));
                     }
                     Notice::Skipped => {
@@ -284,4 +285,10 @@ impl Chat {
     pub(crate) const fn by_backend(user: Option<UserId>) -> Actor {
         Actor::Backend { user }
     }
+}
+
+fn count_messages(events: &[Event]) {
+    let messages = events.iter().filter(|event| matches!(event, Event::Message { .. })).count();
+    metrics::counter!("stoa_im_messages_total")
+        .increment(u64::try_from(messages).unwrap_or(u64::MAX));
 }

@@ -196,19 +196,16 @@ async fn told(chat: &Chat, user: UserId) -> Result<Bytes, Error> {
     encode(&op::write_account(user.as_str(), &account))
 }
 
-async fn list(State(chat): State<Chat>, request: Request) -> Response {
-    respond(Box::pin(try_list(&chat, request)).await)
-}
-
-async fn try_list(chat: &Chat, request: Request) -> Result<Bytes, Error> {
-    let (parts, _, _) = object(request).await?;
-    caller(chat, &parts.headers, parts.uri.query()).await?.backend_only()?;
-    let pairs =
-        serde_urlencoded::from_str::<Vec<(String, String)>>(parts.uri.query().unwrap_or_default());
+/// The part of a list that a query asks for.
+pub(super) fn page_of<K>(
+    query: Option<&str>,
+    key: impl Fn(&str) -> Result<K, Error>,
+) -> Result<PageOf<K>, Error> {
+    let pairs = serde_urlencoded::from_str::<Vec<(String, String)>>(query.unwrap_or_default());
     let mut page = PageOf { after: None, limit: 50 };
     for (name, value) in pairs.map_err(|_| Error::Malformed("the query cannot be read"))? {
         match name.as_str() {
-            "after" if !value.is_empty() => page.after = Some(user_id(&value)?),
+            "after" if !value.is_empty() => page.after = Some(key(&value)?),
             "limit" => {
                 let limit: usize =
                     value.parse().map_err(|_| Error::Malformed("limit is no number"))?;
@@ -217,6 +214,17 @@ async fn try_list(chat: &Chat, request: Request) -> Result<Bytes, Error> {
             _ => {}
         }
     }
+    Ok(page)
+}
+
+async fn list(State(chat): State<Chat>, request: Request) -> Response {
+    respond(Box::pin(try_list(&chat, request)).await)
+}
+
+async fn try_list(chat: &Chat, request: Request) -> Result<Bytes, Error> {
+    let (parts, _, _) = object(request).await?;
+    caller(chat, &parts.headers, parts.uri.query()).await?.backend_only()?;
+    let page = page_of(parts.uri.query(), user_id)?;
     let answer = chat.question(Query { viewer: None, ask: Ask::Accounts(page) }).await?;
     let Answer::Accounts(page) = *answer else { return Err(Error::Internal) };
     let (accounts, next) =

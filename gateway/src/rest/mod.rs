@@ -1,11 +1,12 @@
 //! The REST API under `/v1/`: what the socket does, by HTTP, for users, back ends and administrators.
 //!
-//! Most routes are rows of a table ([`routes`]): they ask exactly what a frame of the socket asks. Accounts and
-//! sessions are in [`accounts`] and [`sessions`]. The OpenAPI document is made from the same table and the schema.
+//! Most routes are rows of a table ([`routes`]): they ask exactly what a frame of the socket asks. Accounts,
+//! sessions and lists for back ends are in [`accounts`], [`sessions`] and [`groups`]. The OpenAPI document is made from the same table and the schema.
 
 mod accounts;
 pub(crate) mod attempts;
 mod document;
+mod groups;
 mod handle;
 pub(crate) mod replay;
 mod routes;
@@ -23,6 +24,7 @@ pub(crate) fn router(chat: Chat) -> Router {
     }
     router
         .merge(accounts::router())
+        .merge(groups::router())
         .merge(sessions::router())
         .merge(document::router())
         .with_state(chat)

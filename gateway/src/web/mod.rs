@@ -18,7 +18,6 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get, post},
 };
-use proto::id::RoomName;
 
 use crate::{Shared, error::Error, node::Call};
 
@@ -30,6 +29,11 @@ const CONTENT_POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; i
     media-src 'self' blob: mediastream:; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; \
     object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'";
 
+/// As [`CONTENT_POLICY`], but it may ask other nodes how they are, and connects to no socket.
+const CONSOLE_POLICY: &str = "default-src 'self'; connect-src 'self' http: https:; img-src 'self' data:; \
+    style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; form-action 'self'; \
+    frame-ancestors 'none'";
+
 /// What pages of ours may ask the browser for, and nobody they embed.
 const PERMISSIONS: &str = "camera=(self), microphone=(self), display-capture=(self), \
     speaker-selection=(self), screen-wake-lock=(self), autoplay=(self), fullscreen=(self), picture-in-picture=(self)";
@@ -40,16 +44,22 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/", any(index))
         .route("/{*path}", any(asset))
         .layer(map_response(guard));
+    let console = Router::new().route("/console", any(console)).layer(map_response(guard_console));
     Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/v1/token", post(token::issue))
         .with_state(shared)
+        .merge(console)
         .merge(pages)
 }
 
 async fn index(method: Method, headers: HeaderMap) -> Response {
     page::answer(&method, &headers, "index.html").unwrap_or_else(page::not_built)
+}
+
+async fn console(method: Method, headers: HeaderMap) -> Response {
+    page::answer(&method, &headers, "console.html").unwrap_or_else(page::not_built)
 }
 
 async fn asset(request: Request) -> Result<Response, Error> {
@@ -65,10 +75,18 @@ fn decoded(uri: &Uri) -> Option<String> {
 }
 
 /// Headers every page and asset carries.
-async fn guard(mut response: Response) -> Response {
+async fn guard(response: Response) -> Response {
+    guarded(response, CONTENT_POLICY)
+}
+
+async fn guard_console(response: Response) -> Response {
+    guarded(response, CONSOLE_POLICY)
+}
+
+fn guarded(mut response: Response, policy: &'static str) -> Response {
     let headers = response.headers_mut();
     let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
-    set(header::CONTENT_SECURITY_POLICY, CONTENT_POLICY);
+    set(header::CONTENT_SECURITY_POLICY, policy);
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(header::REFERRER_POLICY, "no-referrer");
     set(header::HeaderName::from_static("permissions-policy"), PERMISSIONS);
@@ -92,9 +110,7 @@ async fn ready(shared: &Shared) -> Result<(), Error> {
     if shared.draining() {
         return Err(Error::Draining);
     }
-    // Any answer shows that the node works; a room of this name need not exist.
-    let names = vec![RoomName::from("readyz")];
-    let asked = tokio::time::timeout(READY_AFTER_MAX, shared.call(Call::ListRooms { names }));
+    let asked = tokio::time::timeout(READY_AFTER_MAX, shared.call(Call::Ready));
     match asked.await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(refusal)) => Err(refusal.into()),

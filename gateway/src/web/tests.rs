@@ -134,6 +134,28 @@ async fn tokens_are_handed_out_in_dev_only() {
 }
 
 #[tokio::test]
+async fn the_console_gets_a_token_in_dev_only_and_nobody_may_frame_it() {
+    let wish = json!({"console": true});
+    let closed = testing::serve(testing::config()).await;
+    assert_eq!(token(&closed, &wish).await.status(), 404);
+    let page = Client::new().get(format!("{}/console", closed.url)).send().await.unwrap();
+    let policy = page.headers()["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+
+    let mut config = testing::config();
+    config.dev = true;
+    let open = testing::serve(config).await;
+    let response = token(&open, &wish).await;
+    let ticket: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+    let signed = ticket["token"].as_str().unwrap();
+    let Claims { identity, grant, token, .. } = testing::keys().verify(signed, NOW_S).unwrap();
+    assert!(identity.is_none() && grant.room.is_none());
+    assert!(grant.room_admin && grant.room_create && grant.room_list && !grant.room_join);
+    assert_eq!(token.other["nodeAdmin"], true);
+    assert_eq!(token.other["imAdmin"], true);
+}
+
+#[tokio::test]
 async fn wishes_that_cannot_be_granted_are_refused() {
     let mut config = testing::config();
     config.dev = true;

@@ -10,6 +10,7 @@ mod people;
 mod text;
 
 pub use ask::read;
+pub(crate) use group::write_plain;
 pub(crate) use people::{profile, read_platform, read_rules, write_account};
 use proto::im::{
     command::Action,

@@ -13,7 +13,7 @@ use super::{
     nonce::{NONCES_MAX, Nonces},
 };
 use crate::{
-    auth::VideoGrant,
+    auth::{Token, VideoGrant},
     error::Error,
     node::{Answer, Call, Refusal},
     testing::{self, Calls},
@@ -31,6 +31,7 @@ fn answer(call: &Call) -> Result<Answer, Refusal> {
         Call::CreateRoom { room, .. } | Call::UpdateRoomMetadata { room, .. } => {
             Answer::Room(testing::room(room.as_str()))
         }
+        Call::Ready => Answer::Done,
         Call::ListRooms { .. } => Answer::Rooms(vec![testing::room("a")]),
         Call::DeleteRoom { .. }
         | Call::RemoveParticipant { .. }
@@ -233,6 +234,29 @@ async fn a_missing_grant_is_named_and_told_as_unauthenticated() {
         assert!(answer["msg"].as_str().unwrap().contains(said), "{method}: {answer}");
     }
     assert!(api.calls.take().is_empty(), "the node must not hear of any of these");
+}
+
+#[tokio::test]
+async fn an_operator_moderates_every_room_unless_the_token_names_one() {
+    let api = Api::new().await;
+    let video = |room: Option<&str>| VideoGrant {
+        room_admin: Some(true),
+        room: room.map(str::to_owned),
+        ..VideoGrant::default()
+    };
+    let operator = |room: Option<&str>| {
+        let other = [("nodeAdmin".to_owned(), json!(true))].into();
+        let exp = Some(testing::NOW_S + 60);
+        let token = Token { exp, video: Some(video(room)), other, ..Token::default() };
+        testing::keys().sign(None, &token).unwrap()
+    };
+    let in_a = json!({"room": "a"});
+    let (status, answer) = api.json("ListParticipants", &operator(None), &in_a).await;
+    assert_eq!(status, 200, "{answer}");
+    let (_, answer) = api.json("ListParticipants", &operator(Some("b")), &in_a).await;
+    assert_eq!(answer["meta"]["code"], "1007", "{answer}");
+    let (_, answer) = api.json("ListParticipants", &testing::token("", video(None)), &in_a).await;
+    assert_eq!(answer["meta"]["code"], "1006", "{answer}");
 }
 
 #[tokio::test]

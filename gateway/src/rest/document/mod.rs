@@ -11,7 +11,7 @@ use axum::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    accounts, handle,
+    accounts, groups, handle,
     routes::{Acting, ROUTES},
     sessions,
 };
@@ -109,7 +109,7 @@ fn document() -> Value {
         }
         add(route.method, route.path, operation);
     }
-    for extra in accounts::EXTRAS.iter().chain(sessions::EXTRAS) {
+    for extra in accounts::EXTRAS.iter().chain(groups::EXTRAS).chain(sessions::EXTRAS) {
         let mut parameters = path_parameters(extra.path);
         let text = |name: &&str| parameter(name, "query", false, &json!({ "type": "string" }));
         parameters.extend(extra.query.iter().map(text));

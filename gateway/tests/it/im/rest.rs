@@ -160,8 +160,10 @@ async fn sign_up_can_be_closed_and_back_ends_still_make_accounts() {
     let (status, _) = backend.json(Method::POST, "/v1/accounts", sign_up()).await;
     assert_eq!(status, StatusCode::OK);
     let user = Caller::new(&world, token("ada", "im"));
-    let (status, problem) = user.json(Method::GET, "/v1/accounts", None).await;
-    assert_eq!((status, &problem["code"]), (StatusCode::FORBIDDEN, &json!(1006)));
+    for list in ["/v1/accounts", "/v1/groups"] {
+        let (status, problem) = user.json(Method::GET, list, None).await;
+        assert_eq!((status, &problem["code"]), (StatusCode::FORBIDDEN, &json!(1006)), "{list}");
+    }
 }
 
 #[tokio::test]
