@@ -19,6 +19,7 @@ use tokio::{
 use crate::{
     Refusal, clock,
     link::{
+        Peers,
         channel::{Channel, ChannelError, Channels},
         wire::Service,
     },
@@ -304,6 +305,12 @@ impl Handle {
                 changed => return changed,
             }
         }
+    }
+
+    /// The nodes a link is up to. A node whose number changed may have started anew.
+    #[must_use]
+    pub fn peers(&self) -> watch::Receiver<Peers> {
+        self.shared.links.transport.peers()
     }
 
     /// Sends a message of another plane to a node. It may be lost; what must not be belongs in the log.

@@ -221,6 +221,7 @@ pub async fn start<M: Machine>(
     };
     let mut tasks = JoinSet::new();
     tasks.spawn(proposer.run());
+    tasks.spawn(Arc::clone(&channels).follow(links.transport.peers()));
     tasks.spawn(observe(raft.clone(), Arc::clone(&links), leader));
     tasks.spawn(watch_for_failure(raft.clone(), failed));
     tasks.spawn(keep(raft.clone(), log.clone(), config.snapshot_after_bytes));

@@ -10,14 +10,17 @@ use std::{
 };
 
 use bytes::Bytes;
-use cluster::{Handle, link::channel::Channel};
+use cluster::{
+    Handle,
+    link::{Peers, channel::Channel},
+};
 use gateway::im::port::{Back, Notice, Refused, Relay, Request};
 use proto::{
     id::NodeId,
     im::{Action, Actor, Answer, Ask, Command, Query, Reply, limit::EXPIRE_ROWS_MAX},
     time::LogTime,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use crate::{
     clock::log_time,
@@ -74,7 +77,7 @@ pub(crate) fn start(
     let waiting = Waiting::default();
     tokio::spawn(ask(log.clone(), requests, waiting.clone()));
     tokio::spawn(tell(news, notices.clone(), waiting));
-    tokio::spawn(pass_on(log.listen(SOFT), notices));
+    tokio::spawn(pass_on(log.listen(SOFT), log.peers(), notices));
     tokio::spawn(keep_house(log.clone()));
 }
 
@@ -173,12 +176,42 @@ async fn tell(mut news: mpsc::Receiver<ChatNews>, notices: mpsc::Sender<Notice>,
     }
 }
 
-async fn pass_on(mut frames: mpsc::Receiver<(NodeId, Bytes)>, notices: mpsc::Sender<Notice>) {
-    while let Some((from, frame)) = frames.recv().await {
-        if notices.send(Notice::Relayed { from, frame }).await.is_err() {
-            return;
+/// Soft state of other nodes, and when they come and go.
+async fn pass_on(
+    mut frames: mpsc::Receiver<(NodeId, Bytes)>,
+    mut peers: watch::Receiver<Peers>,
+    notices: mpsc::Sender<Notice>,
+) {
+    let mut known = Peers::new();
+    loop {
+        let news = tokio::select! {
+            // Links first: what a node says is worth nothing before it is there.
+            biased;
+            changed = peers.changed() => match changed {
+                Ok(()) => link_news(&mut known, peers.borrow_and_update().clone()),
+                Err(_) => return,
+            },
+            frame = frames.recv() => match frame {
+                Some((from, frame)) => vec![Notice::Relayed { from, frame }],
+                None => return,
+            },
+        };
+        for notice in news {
+            if notices.send(notice).await.is_err() {
+                return;
+            }
         }
     }
+}
+
+/// A node whose link is another one may have started anew: it is told everything again.
+fn link_news(known: &mut Peers, seen: Peers) -> Vec<Notice> {
+    let gone = known.keys().filter(|node| !seen.contains_key(node));
+    let mut news: Vec<Notice> = gone.map(|node| Notice::NodeDown(*node)).collect();
+    let came = seen.iter().filter(|(node, link)| known.get(node) != Some(link));
+    news.extend(came.map(|(node, _)| Notice::NodeUp(*node)));
+    *known = seen;
+    news
 }
 
 /// Has the log do what is due, while this node leads.
@@ -210,4 +243,25 @@ fn is_due(log: &Handle, now: LogTime) -> bool {
     let query = Query { viewer: None, ask: Ask::NextDue };
     let answer = log.read(|view| im::query(view, now, &query));
     matches!(answer, Ok(Ok(Answer::NextDue(Some(due)))) if due <= now)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use gateway::im::port::Notice::{NodeDown, NodeUp};
+    use proto::id::NodeId;
+
+    use super::link_news;
+
+    #[test]
+    fn a_node_whose_link_is_another_one_is_told_as_one_that_came() {
+        let (one, two, three) = (NodeId(1), NodeId(2), NodeId(3));
+        let mut known = BTreeMap::new();
+        let news = link_news(&mut known, BTreeMap::from([(one, 1), (two, 2)]));
+        assert_eq!(news, [NodeUp(one), NodeUp(two)]);
+        let news = link_news(&mut known, BTreeMap::from([(two, 4), (three, 3)]));
+        assert_eq!(news, [NodeDown(one), NodeUp(two), NodeUp(three)]);
+        assert_eq!(link_news(&mut known, BTreeMap::from([(two, 4), (three, 3)])), []);
+    }
 }

@@ -10,10 +10,10 @@ use std::{
 
 use bytes::Bytes;
 use proto::id::NodeId;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::{
-    Lane, LinkError,
+    Lane, LinkError, Peers,
     wire::{FrameReceiver, Service},
 };
 use crate::links::Links;
@@ -111,6 +111,21 @@ impl Channels {
         while let Some((channel, message)) = waiting.recv().await {
             if sender.send(&[&[channel.0], &message]).await.is_err() {
                 self.dropped.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+        }
+    }
+
+    /// Begins anew with each node whose link is another one: what was given to the old one goes there, or nowhere.
+    pub(crate) async fn follow(self: Arc<Self>, mut peers: watch::Receiver<Peers>) {
+        let mut known = Peers::new();
+        loop {
+            let seen = peers.borrow_and_update().clone();
+            let same = |node: &NodeId| seen.get(node) == known.get(node);
+            // Who was not linked before has streams that the first message began: they are good.
+            self.ends().outgoing.retain(|node, _| same(node) || !known.contains_key(node));
+            known = seen;
+            if peers.changed().await.is_err() {
                 return;
             }
         }

@@ -7,9 +7,12 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use proto::id::NodeId;
-use tokio::{io, sync::mpsc};
+use tokio::{
+    io,
+    sync::{mpsc, watch},
+};
 
-use super::{INCOMING_MAX, Incoming, Lane, LinkError, Stream, Transport};
+use super::{INCOMING_MAX, Incoming, Lane, LinkError, Peers, Stream, Transport};
 
 /// What a stream in memory holds before its writer waits.
 const STREAM_BYTES: usize = 1 << 20;
@@ -18,6 +21,26 @@ const STREAM_BYTES: usize = 1 << 20;
 struct Nodes {
     incoming: BTreeMap<NodeId, mpsc::Sender<(NodeId, Stream)>>,
     cut_off: BTreeSet<NodeId>,
+    /// Which connection of each node it is.
+    lives: BTreeMap<NodeId, u64>,
+    peers: BTreeMap<NodeId, watch::Sender<Peers>>,
+}
+
+impl Nodes {
+    fn tell(&self) {
+        let there =
+            |node: &NodeId| !self.cut_off.contains(node) && self.incoming.contains_key(node);
+        for (me, peers) in &self.peers {
+            let others = self.lives.iter().filter(|(node, _)| *node != me && there(node));
+            let seen: Peers =
+                if there(me) { others.map(|(n, l)| (*n, *l)).collect() } else { Peers::new() };
+            peers.send_if_modified(|known| {
+                let changed = *known != seen;
+                *known = seen;
+                changed
+            });
+        }
+    }
 }
 
 /// Where nodes in one process meet.
@@ -35,8 +58,14 @@ impl Hub {
     #[must_use]
     pub fn connect(&self, node: NodeId) -> (MemoryTransport, Incoming) {
         let (sender, incoming) = mpsc::channel(INCOMING_MAX);
-        self.nodes().incoming.insert(node, sender);
-        (MemoryTransport { hub: self.clone(), node }, incoming)
+        let mut nodes = self.nodes();
+        nodes.incoming.insert(node, sender);
+        *nodes.lives.entry(node).or_default() += 1;
+        let (peers, seen) = watch::channel(Peers::new());
+        nodes.peers.insert(node, peers);
+        nodes.tell();
+        drop(nodes);
+        (MemoryTransport { hub: self.clone(), node, peers: seen }, incoming)
     }
 
     /// Lets new streams to and from a node fail, or work again.
@@ -47,6 +76,7 @@ impl Hub {
         } else {
             nodes.cut_off.remove(&node);
         }
+        nodes.tell();
     }
 }
 
@@ -54,6 +84,7 @@ impl Hub {
 pub struct MemoryTransport {
     hub: Hub,
     node: NodeId,
+    peers: watch::Receiver<Peers>,
 }
 
 /// A pair of streams that are connected.
@@ -86,9 +117,15 @@ impl Transport for MemoryTransport {
 
     fn set_nodes(&self, _nodes: BTreeMap<NodeId, String>) {}
 
+    fn peers(&self) -> watch::Receiver<Peers> {
+        self.peers.clone()
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            self.hub.nodes().incoming.remove(&self.node);
+            let mut nodes = self.hub.nodes();
+            nodes.incoming.remove(&self.node);
+            nodes.tell();
         })
     }
 }

@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use proto::id::NodeId;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::mpsc,
+    sync::{mpsc, watch},
 };
 
 /// Streams that other nodes opened and nobody has taken yet.
@@ -60,6 +60,10 @@ pub enum LinkError {
     Timeout,
 }
 
+/// The nodes a link is up to. The number is another one whenever a new connection took over: the node may have started
+/// anew in between.
+pub type Peers = BTreeMap<NodeId, u64>;
+
 /// Opens streams to nodes, by whatever means.
 pub trait Transport: Send + Sync + 'static {
     /// Opens a stream to a node; a node reaches itself, too.
@@ -67,6 +71,9 @@ pub trait Transport: Send + Sync + 'static {
 
     /// Says where nodes are, and thereby who may connect. Empty means that this is not known yet.
     fn set_nodes(&self, nodes: BTreeMap<NodeId, String>);
+
+    /// Which nodes a link is up to.
+    fn peers(&self) -> watch::Receiver<Peers>;
 
     /// Ends every connection.
     fn close(&self) -> BoxFuture<'_, ()>;

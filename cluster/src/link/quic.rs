@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -25,16 +25,19 @@ use rustls::{
     server::{ParsedCertificate, WebPkiClientVerifier},
 };
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{sleep, timeout},
 };
 
-use super::{INCOMING_MAX, Incoming, Lane, LinkError, Stream, Transport, memory, pki};
+use super::{INCOMING_MAX, Incoming, Lane, LinkError, Peers, Stream, Transport, memory, pki};
 
 const ALPN: &[u8] = b"stoa/1";
-/// A connection from which nothing comes for this long is dead.
-const IDLE_MAX: Duration = Duration::from_secs(3);
-const KEEP_ALIVE: Duration = Duration::from_secs(1);
+/// A connection from which nothing comes for this long is dead. Shorter takes a busy node for a dead one, longer keeps dead
+/// people online.
+const IDLE_MAX: Duration = Duration::from_millis(2_500);
+const KEEP_ALIVE: Duration = Duration::from_millis(500);
+/// Nodes without a link are dialled this often.
+const MESH_EVERY: Duration = Duration::from_millis(500);
 /// Dialling, and waiting for a dialler to say who it is.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes of one stream, and of one connection, that the other side may send ahead.
@@ -78,6 +81,16 @@ struct Links {
     connections: Mutex<BTreeMap<(NodeId, Lane), Connection>>,
     /// One node is dialled once at a time; one that does not answer holds up no other.
     dialling: Mutex<BTreeMap<(NodeId, Lane), Turn>>,
+    up: watch::Sender<Peers>,
+    /// Connections that live, of each node.
+    lives: Mutex<Lives>,
+}
+
+/// Connections to nodes that live, so that the last one's end is noticed.
+#[derive(Default)]
+struct Lives {
+    begun: u64,
+    of: BTreeMap<NodeId, usize>,
 }
 
 /// QUIC links of one node.
@@ -113,8 +126,11 @@ impl QuicTransport {
             nodes: Mutex::default(),
             connections: Mutex::default(),
             dialling: Mutex::default(),
+            up: watch::Sender::default(),
+            lives: Mutex::default(),
         });
         tokio::spawn(Arc::clone(&links).accept(endpoint));
+        tokio::spawn(keep_linked(Arc::downgrade(&links)));
         Ok((Self { links, address }, incoming))
     }
 
@@ -173,6 +189,36 @@ fn transport_config() -> TransportConfig {
     config
 }
 
+/// Links nodes that have nothing to say to each other as well: each must notice when another is gone.
+async fn keep_linked(links: Weak<Links>) {
+    loop {
+        sleep(MESH_EVERY).await;
+        let Some(links) = links.upgrade() else { return };
+        if lock(&links.endpoint).is_none() {
+            return;
+        }
+        let missing: Vec<NodeId> = {
+            let (nodes, up) = (lock(&links.nodes), links.up.borrow());
+            // The smaller id dials; the other one helps if that does not get through.
+            nodes
+                .keys()
+                .filter(|node| **node != links.me && !up.contains_key(node))
+                .copied()
+                .collect()
+        };
+        for node in missing {
+            let links = Arc::clone(&links);
+            tokio::spawn(async move {
+                if links.me > node {
+                    sleep(MESH_EVERY).await;
+                }
+                // A node that is down: the next round dials again.
+                let _unreachable = links.connect(node, Lane::Main).await;
+            });
+        }
+    }
+}
+
 /// The first bytes of a connection: who dials, and for which lane.
 fn hello(me: NodeId, lane: Lane) -> [u8; 3] {
     let [low, high] = me.0.to_le_bytes();
@@ -224,12 +270,35 @@ impl Links {
     /// Takes streams of a connection until it ends. The newest connection is the one used.
     async fn serve(self: Arc<Self>, node: NodeId, lane: Lane, connection: Connection) {
         lock(&self.connections).insert((node, lane), connection.clone());
+        if lane == Lane::Main {
+            self.count(node, true);
+        }
         while let Ok((writing, reading)) = connection.accept_bi().await {
             let stream = Stream { writing: Box::new(writing), reading: Box::new(reading) };
             if self.incoming.send((node, stream)).await.is_err() {
-                return;
+                break;
             }
         }
+        if lane == Lane::Main {
+            self.count(node, false);
+        }
+    }
+
+    /// A connection began or ended.
+    fn count(&self, node: NodeId, began: bool) {
+        let mut lives = lock(&self.lives);
+        let of = lives.of.entry(node).or_default();
+        *of = if began { *of + 1 } else { of.saturating_sub(1) };
+        let is_up = *of > 0;
+        lives.begun += u64::from(began);
+        let begun = lives.begun;
+        self.up.send_modify(|up| {
+            if !is_up {
+                up.remove(&node);
+            } else if began {
+                up.insert(node, begun);
+            }
+        });
     }
 
     fn alive(&self, key: (NodeId, Lane)) -> Option<Connection> {
@@ -333,6 +402,10 @@ impl Transport for QuicTransport {
             stays
         });
         *lock(&self.links.nodes) = nodes;
+    }
+
+    fn peers(&self) -> watch::Receiver<Peers> {
+        self.links.up.subscribe()
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

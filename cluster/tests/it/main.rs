@@ -7,6 +7,8 @@ mod lifecycle;
 #[cfg(test)]
 mod membership;
 #[cfg(test)]
+mod peers;
+#[cfg(test)]
 mod storage;
 #[cfg(test)]
 mod three;

@@ -146,8 +146,8 @@ impl Chat {
                         hub.close_all(Close::Draining);
                     }
                     Notice::Relayed { from, frame } => hub.handle_relay(now, from, &frame),
-                    Notice::NodeUp(node) => hub.node_up(node),
-                    Notice::NodeDown(node) => hub.node_down(node),
+                    Notice::NodeUp(node) => hub.node_up(now, node),
+                    Notice::NodeDown(node) => hub.node_down(now, node),
                 }
             }
         });

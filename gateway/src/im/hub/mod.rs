@@ -19,10 +19,12 @@ use proto::{
 use tokio::time::Instant;
 
 mod deliver;
+mod elsewhere;
 pub mod presence;
 #[cfg(test)]
 mod tests;
 
+use elsewhere::Elsewhere;
 use presence::{Published, Wish};
 
 use super::{
@@ -50,8 +52,8 @@ pub struct Hub {
     groups: BTreeMap<GroupId, BTreeSet<UserId>>,
     /// Who here watches whom.
     watchers: BTreeMap<UserId, BTreeSet<UserId>>,
-    /// How users are on other nodes, and until when that is believed.
-    elsewhere: BTreeMap<UserId, BTreeMap<NodeId, (Published, Instant)>>,
+    /// What other nodes told.
+    elsewhere: Elsewhere,
     /// Users whose presence may have changed.
     dirty: BTreeSet<UserId>,
     /// Users whose last socket went, by when others are told.
@@ -99,6 +101,7 @@ impl Hub {
         user.sessions.push(mailbox);
         if is_new {
             user.loading.get_or_insert_default();
+            user.wish = self.elsewhere.wish(&name).unwrap_or_default();
         }
         let must_load = user.loading.is_some();
         self.connected(now, &name);
@@ -219,11 +222,21 @@ impl Hub {
             pb::relay::What::Wish(wish) => {
                 if let Ok(name) = UserId::try_from(wish.user.as_str()) {
                     self.adopt(now, &name, Wish::read(&wish));
+                    self.elsewhere.wished(now, from, name, Wish::read(&wish));
                 }
+            }
+            pb::relay::What::Wishes(wishes) => {
+                for wish in wishes.presences {
+                    if let Ok(name) = UserId::try_from(wish.user.as_str()) {
+                        self.elsewhere.wished(now, from, name, Wish::read(&wish));
+                    }
+                }
+                self.refresh_by(now + presence::REFRESH_EVERY);
             }
             pb::relay::What::Typing(push) => {
                 let (user, conversation) = (push.user.parse(), push.conversation.parse());
                 if let (Ok(user), Ok(conversation)) = (user, conversation) {
+                    self.elsewhere.types(now, from, (&user, &conversation), push.typing);
                     self.tell_typing(&user, &conversation, push);
                 }
             }
@@ -268,6 +281,10 @@ impl Hub {
             return;
         }
         let Some(user) = self.users.remove(name) else { return };
+        if user.wish != Wish::default() {
+            let presences = vec![Wish::default().told(name)];
+            self.relay(None, pb::relay::What::Wishes(pb::Presences { presences }));
+        }
         for group in &user.groups {
             if let Some(members) = self.groups.get_mut(group) {
                 members.remove(name);

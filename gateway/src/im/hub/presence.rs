@@ -22,6 +22,8 @@ pub const OFFLINE_AFTER: Duration = Duration::from_secs(5);
 pub const REFRESH_EVERY: Duration = Duration::from_secs(30);
 /// What another node told is believed for this long: it may have died without a word.
 pub const BELIEVED_FOR: Duration = Duration::from_secs(90);
+/// What a node told before its link broke is believed for this long once another link is up.
+pub const DOUBTED_FOR: Duration = Duration::from_secs(5);
 /// Longest text beside a status, in bytes.
 pub const TEXT_BYTES_MAX: usize = 64;
 /// Users in one frame to another node.
@@ -47,6 +49,11 @@ impl Wish {
     #[must_use]
     pub fn read(presence: &pb::Presence) -> Self {
         Self { status: presence.status(), text: presence.text.clone() }
+    }
+
+    pub(super) fn told(&self, name: &UserId) -> pb::Presence {
+        let status = self.status.into();
+        pb::Presence { user: name.to_string(), status, text: self.text.clone() }
     }
 }
 
@@ -94,17 +101,15 @@ impl Hub {
         if wish.status == pb::Status::Offline {
             return Err(PresenceError::Offline);
         }
-        let told = Published { status: wish.status, text: wish.text.clone() }.told(name);
-        self.relay(None, pb::relay::What::Wish(told));
+        self.relay(None, pb::relay::What::Wish(wish.told(name)));
         self.adopt(now, name, wish);
         Ok(())
     }
 
     pub(super) fn adopt(&mut self, now: Instant, name: &UserId, wish: Wish) {
         let Some(user) = self.users.get_mut(name) else { return };
+        let presences = pb::Presences { presences: vec![wish.told(name)] };
         user.wish = wish;
-        let seen = Published { status: user.wish.status, text: user.wish.text.clone() };
-        let presences = pb::Presences { presences: vec![seen.told(name)] };
         let mut frame = Encoded::new(Body::Presence(presences));
         self.tell(name, &mut frame, |frame| Item::Presence(frame, name.clone()));
         self.mark(now, name);
@@ -149,8 +154,7 @@ impl Hub {
     /// Here or on another node.
     fn seen(&self, name: &UserId) -> Published {
         let here = self.users.get(name).map(|user| &user.told);
-        let elsewhere = self.elsewhere.get(name).into_iter().flat_map(|nodes| nodes.values());
-        let mut all = here.into_iter().chain(elsewhere.map(|(seen, _)| seen));
+        let mut all = here.into_iter().chain(self.elsewhere.presences(name));
         all.find(|seen| seen.status != pb::Status::Offline).cloned().unwrap_or_default()
     }
 
@@ -216,19 +220,15 @@ impl Hub {
         }
     }
 
+    pub(super) fn refresh_by(&mut self, at: Instant) {
+        self.refresh_at = Some(self.refresh_at.map_or(at, |earlier| earlier.min(at)));
+    }
+
     /// Tells other nodes again, and forgets what they did not tell again. With nobody anywhere the clock stops.
     fn refresh(&mut self, now: Instant) {
         self.tell_node(None);
-        let old = |(_, until): &(Published, Instant)| *until <= now;
-        let expired: Vec<(UserId, NodeId)> = self
-            .elsewhere
-            .iter()
-            .flat_map(|(name, nodes)| nodes.iter().map(move |(node, seen)| (name, node, seen)))
-            .filter(|(_, _, seen)| old(seen))
-            .map(|(name, node, _)| (name.clone(), *node))
-            .collect();
-        for (name, node) in expired {
-            self.change_elsewhere(&name, |hub| hub.forget_elsewhere(&name, node));
+        for (name, node) in self.elsewhere.expired(now) {
+            self.change_elsewhere(&name, |hub| hub.elsewhere.forget(&name, node));
         }
         let anybody = !self.users.is_empty() || !self.elsewhere.is_empty();
         self.refresh_at = anybody.then(|| now + REFRESH_EVERY);
@@ -257,46 +257,53 @@ impl Hub {
         let status = presence.status();
         self.change_elsewhere(&name, |hub| {
             if status == pb::Status::Offline {
-                hub.forget_elsewhere(&name, from);
-                return;
+                hub.elsewhere.forget(&name, from);
+            } else {
+                let published = Published { status, text: presence.text.clone() };
+                hub.elsewhere.seen(now, from, &name, published);
             }
-            let published = Published { status, text: presence.text.clone() };
-            let nodes = hub.elsewhere.entry(name.clone()).or_default();
-            nodes.insert(from, (published, now + BELIEVED_FOR));
-            hub.refresh_at.get_or_insert(now + REFRESH_EVERY);
         });
+        self.refresh_by(now + REFRESH_EVERY);
     }
 
-    /// Another node is there: it is told how users are here.
-    pub fn node_up(&mut self, node: NodeId) {
+    /// A link to another node came up: it is told how users are here. It may have started anew, so that what it told
+    /// before is believed for a moment only, unless it tells it again.
+    pub fn node_up(&mut self, now: Instant, node: NodeId) {
         self.tell_node(Some(node));
+        if self.elsewhere.doubt(now, node) {
+            self.refresh_by(now + DOUBTED_FOR);
+        }
     }
 
     fn tell_node(&mut self, node: Option<NodeId>) {
         let present = |user: &super::User| user.told.status != pb::Status::Offline;
         let here = self.users.iter().filter(|(_, user)| present(user));
         let all: Vec<pb::Presence> = here.map(|(name, user)| user.told.told(name)).collect();
+        let wishing = self.users.iter().filter(|(_, user)| user.wish != Wish::default());
+        let wishes: Vec<pb::Presence> = wishing.map(|(name, user)| user.wish.told(name)).collect();
+        // Wishes first: who comes in there meanwhile is not shown as it does not wish to be.
+        for some in wishes.chunks(RELAYED_MAX) {
+            let presences = pb::Presences { presences: some.to_vec() };
+            self.relay(node, pb::relay::What::Wishes(presences));
+        }
         for some in all.chunks(RELAYED_MAX) {
             let presences = pb::Presences { presences: some.to_vec() };
             self.relay(node, pb::relay::What::Presence(presences));
         }
     }
 
-    /// Another node is gone, and with it all who were there.
-    pub fn node_down(&mut self, node: NodeId) {
-        let there = self.elsewhere.iter().filter(|(_, nodes)| nodes.contains_key(&node));
-        let names: Vec<UserId> = there.map(|(name, _)| name.clone()).collect();
-        for name in names {
-            self.change_elsewhere(&name, |hub| hub.forget_elsewhere(&name, node));
+    /// Another node is gone, and with it all who were there: what they were writing, too.
+    pub fn node_down(&mut self, now: Instant, node: NodeId) {
+        for name in self.elsewhere.users_of(node) {
+            self.change_elsewhere(&name, |hub| hub.elsewhere.forget(&name, node));
         }
-    }
-
-    fn forget_elsewhere(&mut self, name: &UserId, node: NodeId) {
-        if let Some(nodes) = self.elsewhere.get_mut(name) {
-            nodes.remove(&node);
-            if nodes.is_empty() {
-                self.elsewhere.remove(name);
-            }
+        for (user, conversation) in self.elsewhere.forget_node(now, node) {
+            let push = pb::TypingPush {
+                conversation: conversation.to_string(),
+                user: user.to_string(),
+                typing: false,
+            };
+            self.tell_typing(&user, &conversation, push);
         }
     }
 }

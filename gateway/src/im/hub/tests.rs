@@ -18,7 +18,9 @@ use tokio::time::Instant;
 
 use super::{
     Hub, SESSIONS_MAX, SUBSCRIPTIONS_MAX,
-    presence::{BELIEVED_FOR, COALESCE_FOR, OFFLINE_AFTER, PresenceError, REFRESH_EVERY, Wish},
+    presence::{
+        BELIEVED_FOR, COALESCE_FOR, DOUBTED_FOR, OFFLINE_AFTER, PresenceError, REFRESH_EVERY, Wish,
+    },
 };
 use crate::im::{
     mailbox::{Close, Mailbox, Owner},
@@ -346,9 +348,9 @@ fn two_nodes_see_the_same_presence_and_typing() {
         here.hub.handle_relay(here.now, NodeId(2), &frame);
     }
     assert_eq!(told(&ada), ["bob Online", "bob types true"]);
-    here.hub.node_down(NodeId(2));
-    assert_eq!(told(&ada), ["bob Offline"]);
-    there.hub.node_up(NodeId(1));
+    here.hub.node_down(here.now, NodeId(2));
+    assert_eq!(told(&ada), ["bob Offline", "bob types false"]);
+    there.hub.node_up(there.now, NodeId(1));
     for frame in there.relayed() {
         here.hub.handle_relay(here.now, NodeId(2), &frame);
     }
@@ -367,6 +369,60 @@ fn a_wish_on_one_node_holds_on_all() {
         here.hub.handle_relay(here.now, NodeId(2), &frame);
     }
     assert_eq!(told(&phone), ["ada Busy"]);
+}
+
+#[test]
+fn an_invisible_user_who_comes_in_on_another_node_is_invisible_there() {
+    let (mut here, mut there) = (World::new(), World::new());
+    let ada = here.enter("ada", &[]);
+    here.hub.watch(&user("ada"), [user("bob")].into()).unwrap();
+    let bob = there.enter("bob", &[]);
+    let invisible = Wish { status: pb::Status::Invisible, text: String::new() };
+    there.hub.set_presence(there.now, &user("bob"), invisible).unwrap();
+    // Nobody heard that; a link that comes up tells it again.
+    there.relayed();
+    there.hub.node_up(there.now, NodeId(1));
+    for frame in there.relayed() {
+        here.hub.handle_relay(here.now, NodeId(2), &frame);
+    }
+    let second = here.enter("bob", &[]);
+    here.pass(COALESCE_FOR);
+    assert!(told(&ada).is_empty());
+    // He leaves everywhere, and with him goes his wish.
+    leave(&mut there, &bob);
+    leave(&mut here, &second);
+    there.pass(OFFLINE_AFTER);
+    here.pass(OFFLINE_AFTER);
+    for frame in there.relayed() {
+        here.hub.handle_relay(here.now, NodeId(2), &frame);
+    }
+    here.enter("bob", &[]);
+    here.pass(COALESCE_FOR);
+    assert_eq!(told(&ada), ["bob Online"]);
+}
+
+#[test]
+fn a_node_that_started_anew_is_believed_what_it_tells_again() {
+    let (mut here, mut there) = (World::new(), World::new());
+    let ada = here.enter("ada", &[]);
+    here.hub.watch(&user("ada"), [user("bob"), user("eve")].into()).unwrap();
+    there.enter("bob", &[]);
+    there.enter("eve", &[]);
+    there.pass(COALESCE_FOR);
+    for frame in there.relayed() {
+        here.hub.handle_relay(here.now, NodeId(2), &frame);
+    }
+    assert_eq!(told(&ada), ["bob Online", "eve Online"]);
+    let mut anew = World::new();
+    anew.enter("bob", &[]);
+    anew.pass(COALESCE_FOR);
+    here.hub.node_up(here.now, NodeId(2));
+    anew.hub.node_up(anew.now, NodeId(1));
+    for frame in anew.relayed() {
+        here.hub.handle_relay(here.now, NodeId(2), &frame);
+    }
+    here.pass(DOUBTED_FOR);
+    assert_eq!(told(&ada), ["eve Offline"]);
 }
 
 #[test]
