@@ -1,4 +1,4 @@
-// Builds the page. `node build.mjs` writes dist/; `--tests` bundles the unit tests into build/tests/;
+// Builds the pages. `node build.mjs` writes dist/; `--tests` bundles the unit tests into build/tests/;
 // `--harness` builds the tile harness, a page for looking at layouts, into build/harness/.
 import { createHash } from "node:crypto";
 import { readFile, readdir, rm, mkdir, writeFile } from "node:fs/promises";
@@ -7,14 +7,17 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
+/** A page: its template, its script and its style. */
+const PAGE = { name: "page", template: "index.html", entry: "src/main.ts", style: "src/style/page.css" };
+const CONSOLE = { name: "console", template: "console.html", entry: "src/console/main.ts", style: "src/style/console-page.css" };
 const shared = { absWorkingDir: here, bundle: true, format: "esm", target: "es2022", logLevel: "warning" };
 
 if (process.argv.includes("--tests")) {
   await buildTests();
 } else if (process.argv.includes("--harness")) {
-  await buildPage("build/harness", "src/harness.ts", false);
+  await buildPages("build/harness", [{ ...PAGE, entry: "src/harness.ts" }], false);
 } else {
-  await buildPage("dist", "src/main.ts", true);
+  await buildPages("dist", [PAGE, CONSOLE], true);
 }
 
 async function buildTests() {
@@ -31,12 +34,12 @@ async function buildTests() {
   });
 }
 
-async function buildPage(out, entry, minify) {
+async function buildPages(out, pages, minify) {
   const outdir = join(here, out);
   await rm(outdir, { recursive: true, force: true });
   const result = await build({
     ...shared,
-    entryPoints: [{ in: entry, out: "page" }, { in: "src/style/page.css", out: "page" }],
+    entryPoints: pages.flatMap(({ name, entry, style }) => [{ in: entry, out: name }, { in: style, out: name }]),
     entryNames: "assets/[name]-[hash]",
     outdir: out,
     minify,
@@ -50,20 +53,17 @@ async function buildPage(out, entry, minify) {
   const manifestTemplate = await readFile(join(here, "src/page.webmanifest"), "utf8");
   const manifest = await addAsset(outdir, "page.webmanifest", manifestTemplate.replaceAll("{{icon}}", basename(icon)));
 
-  const urls = {
-    script: outputs.find((path) => path.endsWith(".js")),
-    style: outputs.find((path) => path.endsWith(".css")),
-    icon,
-    manifest,
-    licences,
-  };
-  const template = await readFile(join(here, "src/index.html"), "utf8");
-  await writeFile(join(outdir, "index.html"), fill(template, urls));
+  for (const { name, template } of pages) {
+    const made = (ending) => outputs.find((path) => path.startsWith(`assets/${name}-`) && path.endsWith(ending));
+    const urls = { script: made(".js"), style: made(".css"), icon, manifest, licences };
+    const text = await readFile(join(here, "src", template), "utf8");
+    await writeFile(join(outdir, template), fill(text, urls, template));
+  }
 }
 
-function fill(template, values) {
+function fill(template, values, file) {
   return template.replace(/\{\{(\w+)\}\}/g, (_, name) => {
-    if (!values[name]) throw new Error(`index.html asks for {{${name}}}, which the build does not make`);
+    if (!values[name]) throw new Error(`${file} asks for {{${name}}}, which the build does not make`);
     return values[name];
   });
 }
