@@ -8,21 +8,23 @@ import { newCmid, privateConversation } from "./ids.js";
 import { Link, RequestError, type LinkState, type TokenSource } from "./link.js";
 import { readMessage } from "./log.js";
 import { Pacer } from "./pacer.js";
+import { Profiles } from "./profiles.js";
 import { Roster } from "./roster.js";
+import { Settings } from "./settings.js";
 import { Sync } from "./sync.js";
-import { long, type Body, type Content, type Group, type Member, type Options, type Push, type Status, type WireConversation, type WireMessage } from "./wire.js";
+import { Typing } from "./typing.js";
+import { long, type Body, type Change, type Content, type Group, type Member, type Options, type Push, type Status, type WireConversation, type WireMessage } from "./wire.js";
 
 const PAGE = 100;
 /** Conversations whose messages stay here, and how many of one that is not open. */
 const LOGS_MAX = 12;
 const LOG_CLOSED_MAX = 100;
 const CONVERSATIONS_MAX = 1_000;
-/** Others' typing is forgotten after this long; one's own is repeated. */
-const TYPING_FORGET_MS = 5_000;
-const TYPING_REPEAT_MS = 4_000;
 /** Receipts of one conversation go out at most this often. */
 const RECEIPT_EVERY_MS = 1_000;
 const SYNC_EVERY_MS = 1_000;
+/** Unread groups that are asked at once whether somebody is meant. */
+const MENTIONS_MAX = 10;
 
 /** How to reach the server. */
 export interface ClientOptions {
@@ -38,6 +40,8 @@ export class Client {
   readonly user: string;
   readonly conversations = new Map<string, Conversation>();
   readonly roster: Roster;
+  readonly profiles: Profiles;
+  readonly settings: Settings;
   /** Groups that were asked for, by id. */
   readonly groups = new Map<string, Group>();
   private readonly host: Host;
@@ -46,12 +50,13 @@ export class Client {
   private readonly sync: Sync;
   private readonly history: History;
   private readonly pacer: Pacer;
+  private readonly typist: Typing;
   /** Conversations with a log, the longest unused first. */
   private readonly recent: string[] = [];
   private readonly open = new Set<string>();
-  private readonly writers = new Map<string, Map<string, () => void>>();
-  private readonly typed = new Map<string, number>();
   private readonly groupsAsked = new Set<string>();
+  /** How the user wishes to be seen; told again in each new session. */
+  private wish: { status: Status; text: string } | undefined;
 
   constructor(options: ClientOptions) {
     this.user = options.user;
@@ -66,8 +71,13 @@ export class Client {
     });
     this.history = new History(options.host, options.user, (body) => this.ask(body), (id) => this.told(id));
     this.roster = new Roster((body) => this.ask(body), this.events);
+    this.profiles = new Profiles(options.host, (body) => this.ask(body), this.events);
+    this.settings = new Settings((body) => this.ask(body), this.pacer, (id) => this.conversation(id), (id) => this.told(id));
+    this.typist = new Typing(options.host, (id) => this.events.emit("typing", id), (id, typing) => {
+      if (this.conversation(id).head > 0) this.link.tell({ typing: { conversation: id, typing } });
+    });
     this.sync = new Sync((body) => this.ask(body), {
-      change: (change) => this.roster.change(change) || this.changed(change.entity, change.id ?? "", change.conversation, change.gone, long(change.seq)),
+      change: (change) => this.profile(change) || this.roster.change(change) || this.changed(change.entity, change.id ?? "", change.conversation, change.gone, long(change.seq)),
       conversation: (wire) => this.listed(wire),
       reset: () => this.reset(),
       done: () => this.synced(),
@@ -101,7 +111,8 @@ export class Client {
     this.link.end();
     this.pacer.end();
     this.history.end();
-    for (const writers of this.writers.values()) for (const cancel of writers.values()) cancel();
+    this.profiles.end();
+    this.typist.end();
   }
 
   /** Asks for anything of the schema that has no method here. */
@@ -115,9 +126,19 @@ export class Client {
     return listed.sort((a, b) => Number(b.pinned) - Number(a.pinned) || b.at - a.at || (a.id < b.id ? -1 : 1));
   }
 
-  /** Messages not read, in all listed conversations. */
+  /** Messages not read, in all listed conversations that are not muted. */
   unread(): number {
-    return this.list().reduce((sum, one) => sum + one.unread, 0);
+    return this.list().reduce((sum, one) => sum + (this.muted(one.id) ? 0 : one.unread), 0);
+  }
+
+  /** What somebody is called here: by the user's own remark, else as they say, else by id. */
+  name(user: string): string {
+    const own = this.roster.friends.get(user)?.remark ?? "";
+    return own !== "" ? own : this.profiles.name(user) || user;
+  }
+
+  muted(id: string): boolean {
+    return this.conversation(id).mutedUntil > this.host.now();
   }
 
   /** A conversation; one that has not begun is empty. */
@@ -138,7 +159,10 @@ export class Client {
     this.open.add(id);
     const conversation = this.conversation(id);
     this.touch(id);
-    if (conversation.peer !== undefined) void this.roster.watch([conversation.peer]);
+    if (conversation.peer !== undefined) {
+      void this.roster.watch([conversation.peer]);
+      this.profiles.want(conversation.peer);
+    }
     await this.history.catchUp(conversation);
     if (conversation.head > 0) await this.history.cursors(conversation);
   }
@@ -161,7 +185,7 @@ export class Client {
     const outgoing: Outgoing = { cmid: newCmid(this.host.now()), content, options, at: this.host.now(), failure: undefined };
     conversation.outgoing = [...conversation.outgoing, outgoing];
     conversation.at = Math.max(conversation.at, outgoing.at);
-    this.typed.delete(id);
+    this.typist.sent(id);
     this.told(id);
     await this.deliver(conversation, outgoing);
   }
@@ -194,17 +218,12 @@ export class Client {
 
   /** The user writes, or has stopped. Call it with every key; it is told every 4 s. */
   typing(id: string, on: boolean): void {
-    const now = this.host.now();
-    const told = this.typed.get(id);
-    if (on ? told !== undefined && now - told < TYPING_REPEAT_MS : told === undefined) return;
-    if (on) this.typed.set(id, now);
-    else this.typed.delete(id);
-    if (this.conversation(id).head > 0) this.link.tell({ typing: { conversation: id, typing: on } });
+    this.typist.typing(id, on);
   }
 
   /** Who writes there now. */
   writing(id: string): string[] {
-    return [...(this.writers.get(id)?.keys() ?? [])];
+    return this.typist.writing(id);
   }
 
   async edit(id: string, seq: number, content: Content): Promise<void> {
@@ -222,10 +241,16 @@ export class Client {
     await this.revise(id);
   }
 
+  /** Sets the user's own name. */
+  async rename(name: string): Promise<void> {
+    await this.ask({ profileSet: { name } });
+    this.profiles.saw({ ...this.profiles.of(this.user), user: this.user, name });
+  }
+
   /** Makes a group and tells its conversation. */
-  async createGroup(name: string, members: string[]): Promise<string> {
+  async createGroup(name: string, members: string[], kind = "GROUP_KIND_PRIVATE"): Promise<string> {
     const key = newCmid(this.host.now());
-    const group = await this.link.ask<Group>({ groupCreate: { kind: "GROUP_KIND_PRIVATE", name, members, key } }, true);
+    const group = await this.link.ask<Group>({ groupCreate: { kind, name, members, key } }, true);
     this.groups.set(group.id, group);
     this.conversation(group.conversation);
     this.sync.soon();
@@ -244,7 +269,9 @@ export class Client {
     return page.members ?? [];
   }
 
+  /** How the user wishes to be seen, on all devices. */
   async status(status: Status, text = ""): Promise<void> {
+    this.wish = { status, text };
     await this.ask({ presenceSet: { status, text } });
   }
 
@@ -301,23 +328,14 @@ export class Client {
   }
 
   private wrote(id: string, user: string, on: boolean): void {
-    const writers = this.writers.get(id) ?? new Map<string, () => void>();
-    const cancel = writers.get(user);
-    cancel?.();
-    if (on && user !== this.user) {
-      this.writers.set(id, writers);
-      writers.set(user, this.host.after(TYPING_FORGET_MS, () => this.wrote(id, user, false)));
-    } else {
-      writers.delete(user);
-      if (writers.size === 0) this.writers.delete(id);
-    }
-    if (on !== (cancel !== undefined)) this.events.emit("typing", id);
+    if (user !== this.user) this.typist.wrote(id, user, on);
   }
 
   // --- Fetching ---
 
   private begin(subscriptions: number | undefined): void {
     this.roster.forget(subscriptions);
+    if (this.wish !== undefined) this.say({ presenceSet: this.wish });
     this.sync.now();
   }
 
@@ -327,9 +345,30 @@ export class Client {
     void this.roster.watch([...this.roster.friends.keys(), ...peers]);
     for (const id of this.open) void this.history.catchUp(this.conversation(id)).catch(ignore);
     for (const conversation of this.conversations.values()) this.received(conversation);
+    void this.meant();
     this.events.emit("state");
     this.events.emit("conversations");
     this.events.emit("people");
+  }
+
+  /** Asks whether what was missed in groups means the user. */
+  private async meant(): Promise<void> {
+    const groups = this.list().filter((one) => one.group !== undefined && one.unread > 0 && !one.mentioned);
+    for (const conversation of groups.slice(0, MENTIONS_MAX)) {
+      try {
+        const { seqs } = await this.ask<{ seqs?: string[] }>({ mentionsGet: { conversation: conversation.id } });
+        conversation.mentioned = conversation.unread > 0 && (seqs?.length ?? 0) > 0;
+      } catch {
+        return;
+      }
+      if (conversation.mentioned) this.events.emit("conversations");
+    }
+  }
+
+  private profile({ entity, profile, id }: Change): boolean {
+    if (entity !== "ENTITY_PROFILE") return false;
+    if (profile !== undefined) this.profiles.saw({ ...profile, user: profile.user ?? id ?? this.user });
+    return true;
   }
 
   private async reset(): Promise<void> {

@@ -38,6 +38,12 @@ export class Conversation {
   unread = 0;
   members = 0;
   pinned = false;
+  /** Not counted in badges until then, in milliseconds since 1970; 0: it is. */
+  mutedUntil = 0;
+  /** What was begun to be written, here or on another device. */
+  draft = "";
+  /** An unread message means the user. */
+  mentioned = false;
   listed = true;
   role: string | undefined;
   last: Message | undefined;
@@ -64,12 +70,15 @@ export class Conversation {
     this.delivered = Math.max(this.delivered, long(wire.delivered));
     this.members = wire.members ?? 0;
     this.pinned = wire.pinned ?? false;
+    this.mutedUntil = long(wire.mutedUntil);
+    this.draft = wire.draft ?? "";
     this.role = wire.role;
     if (older) return;
     this.listed = wire.listed ?? false;
     this.head = head;
     this.at = Math.max(this.at, long(wire.at));
     this.unread = this.read >= head ? 0 : long(wire.unread);
+    if (this.unread === 0) this.mentioned = false;
     if (wire.last !== undefined) this.last = readMessage(wire.last);
   }
 
@@ -84,6 +93,8 @@ export class Conversation {
     const own = message.sender === this.me;
     if (own) this.readTo(message.seq);
     else if (message.options.noUnread !== true && message.seq > this.read) this.unread += 1;
+    const { mentions, mentionAll } = message.options;
+    if (!own && message.seq > this.read && (mentionAll === true || mentions?.includes(this.me) === true)) this.mentioned = true;
   }
 
   /** Takes a message that was changed. */
@@ -97,7 +108,9 @@ export class Conversation {
   readTo(seq: number): void {
     if (seq <= this.read) return;
     this.read = seq;
-    if (seq >= this.head) this.unread = 0;
+    if (seq < this.head) return;
+    this.unread = 0;
+    this.mentioned = false;
   }
 
   /** Somebody else has come further. */

@@ -8,5 +8,7 @@ export { jitter, platform, type Host, type SocketLike } from "./host.js";
 export { groupOf, newCmid, peerOf, privateConversation } from "./ids.js";
 export { Link, RequestError, type EndReason, type LinkState, type TokenSource } from "./link.js";
 export { Log, readMessage, words, type Message } from "./log.js";
+export { Profiles } from "./profiles.js";
 export { Roster } from "./roster.js";
-export type { Content, Friend, FriendRequest, Group, Member, Options, Status } from "./wire.js";
+export { Settings } from "./settings.js";
+export type { Content, Friend, FriendRequest, Group, JoinRequest, Member, Options, Profile, Status } from "./wire.js";

@@ -141,7 +141,10 @@ export function words(message: Pick<Message, "content" | "gone">): string {
   if (content === undefined) return message.gone === "GONE_HOW_EXPIRED" ? "Message expired" : "Message withdrawn";
   if (content.text !== undefined) return content.text.text ?? "";
   if (content.image !== undefined) return "Picture";
-  if (content.file !== undefined) return content.file.file?.name ?? "File";
+  if (content.voice !== undefined) return "Voice message";
+  if (content.video !== undefined) return "Video";
+  if (content.file !== undefined) return content.file.file?.name || "File";
+  if (content.location !== undefined) return content.location.title || "Place";
   if (content.custom !== undefined) return content.custom.summary ?? "Message";
   return "Message";
 }

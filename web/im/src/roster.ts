@@ -14,6 +14,8 @@ export class Roster {
   readonly incoming = new Map<string, FriendRequest>();
   /** Whom the user asks. */
   readonly outgoing = new Map<string, FriendRequest>();
+  /** Whom the user has blocked. */
+  readonly blocked = new Map<string, true>();
   private readonly presences = new Map<string, WirePresence>();
   private readonly watched = new Set<string>();
   private watchMax = SUBSCRIPTIONS_MAX;
@@ -26,6 +28,11 @@ export class Roster {
   /** How somebody is, as far as it is known. */
   status(user: string): Status {
     return this.presences.get(user)?.status ?? "STATUS_OFFLINE";
+  }
+
+  /** What somebody says about how they are. */
+  statusText(user: string): string {
+    return this.presences.get(user)?.text ?? "";
   }
 
   /** Asks somebody to be friends; true: they are. */
@@ -49,6 +56,21 @@ export class Roster {
     await this.ask({ friendRemove: { user } });
     this.friends.delete(user);
     this.events.emit("people");
+  }
+
+  /** Gives a friend a name of the user's own; empty takes it back. */
+  async remark(user: string, remark: string): Promise<void> {
+    await this.ask({ friendUpdate: { user, remark } });
+    const friend = this.friends.get(user);
+    if (friend !== undefined) this.friends.set(user, { ...friend, remark });
+    this.events.emit("people", user);
+  }
+
+  /** Keeps somebody away, or no longer. */
+  async block(user: string, on: boolean): Promise<void> {
+    await this.ask({ block: { user, unblock: !on } });
+    put(this.blocked, user, on ? true : undefined);
+    this.events.emit("people", user);
   }
 
   /** Begins to follow how they are. */
@@ -90,6 +112,9 @@ export class Roster {
       case "ENTITY_REQUEST_OUT":
         put(this.outgoing, id, gone === true ? undefined : (request ?? { user: id }));
         return true;
+      case "ENTITY_BLOCK":
+        put(this.blocked, id, gone === true ? undefined : true);
+        return true;
       default:
         return false;
     }
@@ -109,6 +134,9 @@ export class Roster {
       map.clear();
       for (const row of rows) put(map, row.user, row);
     }
+    const blocked = await this.pages<string>("users", (after) => ({ blockList: { after, limit: PAGE } }));
+    this.blocked.clear();
+    for (const user of blocked) put(this.blocked, user, true);
   }
 
   private async pages<T>(field: string, body: (after: string) => Body): Promise<T[]> {

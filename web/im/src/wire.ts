@@ -3,11 +3,22 @@
 /** A 64-bit number of proto3 JSON. */
 export type Long = string | number;
 
+/** A file somewhere. */
+export interface WireFile {
+  url?: string;
+  name?: string;
+  mime?: string;
+  bytes?: Long;
+}
+
 /** What people say. Kinds that are not listed are kept as they are. */
 export interface Content {
   text?: { text?: string };
-  image?: { file?: { url?: string; name?: string } };
-  file?: { file?: { url?: string; name?: string } };
+  image?: { file?: WireFile; width?: number; height?: number; thumbnail?: string };
+  voice?: { file?: WireFile; durationMs?: number };
+  video?: { file?: WireFile; thumbnail?: string };
+  file?: { file?: WireFile };
+  location?: { latitudeE6?: number; longitudeE6?: number; title?: string };
   custom?: { kind?: string; summary?: string };
   tip?: { kind?: string; by?: string; users?: string[]; count?: number; value?: string; on?: boolean };
   [kind: string]: unknown;
@@ -51,6 +62,8 @@ export interface WireConversation {
   delivered?: Long;
   unread?: Long;
   pinned?: boolean;
+  mutedUntil?: Long;
+  draft?: string;
   listed?: boolean;
   last?: WireMessage;
   role?: string;
@@ -70,16 +83,37 @@ export interface FriendRequest {
 export interface Group {
   id: string;
   conversation: string;
+  kind?: string;
   owner?: string;
   name?: string;
+  notice?: string;
   members?: number;
   dismissed?: boolean;
   version?: Long;
+  mutedAll?: boolean;
+  rules?: { join?: string; invite?: string };
+  /** The user's own part in it; absent: none. */
+  member?: Member;
 }
 
 export interface Member {
   user: string;
   role?: string;
+  mutedUntil?: Long;
+}
+
+/** A request to come into a group. */
+export interface JoinRequest {
+  user: string;
+  message?: string;
+}
+
+/** What somebody says about themselves. */
+export interface Profile {
+  user: string;
+  name?: string;
+  avatar?: string;
+  about?: string;
 }
 
 export interface Change {
@@ -90,6 +124,7 @@ export interface Change {
   gone?: boolean;
   friend?: Friend;
   request?: FriendRequest;
+  profile?: Profile;
   conversation?: WireConversation;
 }
 
@@ -174,6 +209,9 @@ export interface ServerFrame extends Push {
   connected?: Connected;
   [answer: string]: unknown;
 }
+
+/** For ever, where a time says until when. */
+export const FOREVER = "18446744073709551615";
 
 /** A 64-bit number as JavaScript has it. Sequences and times stay far below 2^53. */
 export function long(value: Long | undefined): number {

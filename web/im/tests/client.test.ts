@@ -173,6 +173,9 @@ test("after a reset all lists are fetched anew, and sync goes on from there", as
     socket.answer(list, list === "friendList" ? { friends: { friends: [{ user: "cleo" }] } } : { friendRequests: {} });
   }
   await host.pass(0);
+  socket.answer("blockList", { users: { users: ["dan"] } });
+  await host.pass(0);
+  assert.deepEqual([...client.roster.blocked.keys()], ["dan"]);
   assert.deepEqual(client.list().map(({ id }) => id), ["g:walk"]);
   assert.deepEqual([...client.roster.friends.keys()], ["cleo"]);
   socket.tell({ push: "2", changed: {} });
