@@ -213,6 +213,19 @@ mod tests {
     }
 
     #[test]
+    fn when_too_many_are_remembered_those_that_used_theirs_are_kept_longest() {
+        let now = Instant::now();
+        let mut buckets = Buckets::new(2);
+        let mut take =
+            |after_s, who| buckets.take(now + Duration::from_secs(after_s), who, 1.0, 1).is_ok();
+        assert!(take(0, "ada") && take(1, "bob"));
+        assert!(take(1, "eve"), "ada's is full again: it is forgotten");
+        assert!(!take(1, "bob"), "bob's is not, and is remembered");
+        assert!(take(1, "dan"), "nobody's is full: all are forgotten");
+        assert!(take(1, "bob"));
+    }
+
+    #[test]
     fn one_busy_address_does_not_limit_another() {
         let limits = Limits { joins_burst: 1, joins_per_second: 1, ..Limits::default() };
         let keeper = Keeper::new(limits);
