@@ -68,6 +68,9 @@ pub(crate) trait Replica {
     /// This node's id.
     fn node(&self) -> NodeId;
 
+    /// Whether somebody leads, as far as this node knows.
+    fn is_led(&self) -> bool;
+
     /// Whether this node does the cluster's housekeeping.
     fn leads(&self) -> bool;
 }
@@ -176,6 +179,10 @@ impl Replica for Replicated {
         self.log.node()
     }
 
+    fn is_led(&self) -> bool {
+        self.log.leader().is_some()
+    }
+
     fn leads(&self) -> bool {
         self.log.leader() == Some(self.log.node())
     }
@@ -187,6 +194,8 @@ impl Replica for Replicated {
 pub(crate) struct Local {
     rooms: Rooms,
     applied: VecDeque<Applied>,
+    /// As if nobody led.
+    pub(crate) leaderless: bool,
 }
 
 #[cfg(test)]
@@ -213,6 +222,10 @@ impl Replica for Local {
 
     fn node(&self) -> NodeId {
         NodeId(0)
+    }
+
+    fn is_led(&self) -> bool {
+        !self.leaderless
     }
 
     fn leads(&self) -> bool {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
+use cluster::link::channel::Channel;
 use gateway::{
     Clock, Gateway,
     auth::Keys,
@@ -23,7 +24,7 @@ use tokio::{
 use crate::{
     admin, chat,
     config::Config,
-    control::{Census, Control, Parts},
+    control::{Across, Census, Control, Parts},
     journal::{self, ChatNews},
     replica::Replicated,
     telemetry::Figures,
@@ -33,6 +34,10 @@ use crate::{
 const REQUESTS_MAX: usize = 16_384;
 /// Notices of the log that may wait for the doors; chat's news wait beyond.
 const NOTICES_MAX: usize = 4_096;
+/// Data messages that may wait on their way to other nodes.
+const FRAMES_MAX: usize = 4_096;
+/// The nodes' channel for data messages of calls.
+const DATA: Channel = Channel(2);
 /// Where bandwidth estimation starts: enough for a 360p picture at once, little enough for a phone.
 const BWE_START: Bitrate = Bitrate::from_kbps(1_000);
 /// Webhooks still under way when the node stops get this long.
@@ -71,6 +76,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
         room_settings: config.room_settings(),
         auto_create: config.room.auto_create,
         census: census_out,
+        across: across(&journal.log),
         stop: sessions_stopped,
     }));
     let gateway = Gateway::new(doors, requests_out, clock);
@@ -114,6 +120,20 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The control loop's way to those of the other nodes.
+fn across(log: &cluster::Handle) -> Across {
+    let (out, mut frames) = mpsc::channel(FRAMES_MAX);
+    let handle = log.clone();
+    tokio::spawn(async move {
+        while let Some((node, frame)) = frames.recv().await {
+            if handle.send(node, DATA, frame).is_err() {
+                metrics::counter!("stoa_data_relays_lost_total").increment(1);
+            }
+        }
+    });
+    Across { peers: log.peers(), out, incoming: log.listen(DATA) }
+}
+
 /// Chat's doors, and the tasks between them and the log.
 fn start_chat(
     config: &Config,
@@ -141,7 +161,24 @@ fn chat_config(config: &Config, log: &cluster::Handle) -> im::Config {
     im::Config {
         sign_up: config.chat.sign_up || config.dev,
         node: log.node(),
+        limits: chat_limits(config.limit.chat_sends_per_second),
         ..im::Config::new(secret)
+    }
+}
+
+/// What one socket may use, in the defaults' proportions.
+fn chat_limits(sends_per_second: u32) -> im::Limits {
+    let limits = im::Limits::default();
+    let sends = sends_per_second.max(1);
+    let scaled = |bound: u32| bound.saturating_mul(sends).div_ceil(limits.sends_per_second.max(1));
+    im::Limits {
+        frames_per_second: scaled(limits.frames_per_second),
+        frames_burst: scaled(limits.frames_burst),
+        sends_per_second: sends,
+        sends_burst: scaled(limits.sends_burst),
+        pulls_per_second: scaled(limits.pulls_per_second),
+        pulls_burst: scaled(limits.pulls_burst),
+        ..limits
     }
 }
 

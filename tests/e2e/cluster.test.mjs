@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 
-import { RoomServiceClient } from "livekit-server-sdk";
+import { DataPacket_Kind, RoomServiceClient } from "livekit-server-sdk";
 
 import { Cluster, stoa } from "../harness/cluster.mjs";
 import { KEY, SECRET, StoaNode } from "../harness/node.mjs";
@@ -157,11 +157,39 @@ scenario("a call on one node is in the roster of every node and can be moderated
   await ana.event("trackMuted", (e) => e.identity === "ana");
   await api(two).updateRoomMetadata(room, "from the second node");
   await ana.event("roomMetadataChanged", (e) => e.metadata === "from the second node");
+  await api(three).sendData(room, new TextEncoder().encode("hello"), DataPacket_Kind.RELIABLE, { destinationIdentities: ["ana"] });
+  await ana.event("dataReceived", (e) => e.text === "hello");
   await api(two).removeParticipant(room, "ana");
   await ana.event("disconnected");
   for (const node of [one, two, three]) {
     await until("an empty roster", async () => (await seen(node)).length === 0);
   }
+});
+
+scenario("those whom a killed node carried leave every roster, and the others hear of it", shared, async ({ room, later }) => {
+  const cluster = later(await Cluster.start(3));
+  const [one, two, three] = cluster.all;
+  const api = (node) => new RoomServiceClient(node.http, KEY, SECRET);
+  const dead = cluster.nodes.get(await cluster.leader());
+  const [alive, other] = [one, two, three].filter((node) => node !== dead);
+  const ana = later(await shared.chromium.join(alive, room, "ana"));
+  later(await shared.chromium.join(dead, room, "bob"));
+  await ana.event("participantConnected", (e) => e.identity === "bob");
+  await dead.end("SIGKILL");
+  await ana.event("participantDisconnected", (e) => e.identity === "bob");
+  assert.deepEqual((await api(other).listParticipants(room)).map((p) => p.identity), ["ana"]);
+});
+
+scenario("a node that reaches no leader is alive but not ready", {}, async ({ later }) => {
+  const cluster = later(await Cluster.start(3));
+  const [one, ...others] = cluster.all;
+  const status = async (path) => (await fetch(one.http + path)).status;
+  await until("the node to be ready", async () => (await status("/readyz")) === 200);
+  await Promise.all(others.map((node) => node.end("SIGKILL")));
+  await until("the node not to be ready", async () => (await status("/readyz")) === 503);
+  assert.equal(await status("/healthz"), 200);
+  await Promise.all(others.map((node) => node.spawn()));
+  await until("the node to be ready again", async () => (await status("/readyz")) === 200);
 });
 
 scenario("a leader that is told to stop hands over first, a node is taken out, and a new one takes its place", {}, async ({ later }) => {

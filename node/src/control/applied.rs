@@ -268,7 +268,9 @@ impl<R: Replica> Control<R> {
         let sid = gone.sid.clone();
         self.news.participant(room, gone);
         if reason != LeaveReason::Moved && self.sessions.contains_key(&sid) {
-            self.drop_session(&sid, Some(Leave { reason, rejoin: false }));
+            // Whoever this node still carries was given up while the others did not reach it: it comes in anew.
+            let rejoin = reason == LeaveReason::NodeLost;
+            self.drop_session(&sid, Some(Leave { reason, rejoin }));
         }
     }
 

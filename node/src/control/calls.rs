@@ -1,18 +1,22 @@
 //! The server API: calls become commands, answers are read from the state after them.
 
-use bytes::Bytes;
+use std::time::Duration;
+
 use gateway::node::{Answer, Call, Refusal, Reply, SessionEvent};
 use proto::{
-    id::{Identity, ParticipantSid, RoomName, TrackSid},
-    media::Delivery,
+    error::{ErrorCode, Retry},
+    id::{Identity, RoomName, TrackSid},
     room::{
         Command, LeaveReason, Reject,
         command::{Action, ParticipantAction},
     },
 };
 
-use super::{Continuation, Control, Replica, refusal_of};
+use super::{Continuation, Control, Replica, across::Data, refusal, refusal_of};
 use crate::mint;
+
+/// Whoever asks whether the node is ready asks again after this long.
+const READY_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What to answer once the command is applied.
 #[derive(Debug)]
@@ -32,6 +36,9 @@ pub(super) enum Then {
 impl<R: Replica> Control<R> {
     pub(super) fn on_call(&mut self, call: Call, reply: Reply<Answer>) {
         match call {
+            Call::Ready => {
+                let _ = reply.send(self.readiness());
+            }
             Call::ListRooms { names } => {
                 let rooms = self.replica.state().rooms();
                 let listed = rooms.filter(|room| names.is_empty() || names.contains(&room.name));
@@ -44,8 +51,13 @@ impl<R: Replica> Control<R> {
                 let _ = reply.send(self.participant_of(&room, &identity));
             }
             Call::SendData { room, delivery, to, to_sids, payload } => {
-                let _ =
-                    reply.send(self.send_from_outside(&room, delivery, (&to, &to_sids), &payload));
+                let _ = reply.send(self.send_from_outside(Data {
+                    room,
+                    delivery,
+                    to,
+                    to_sids,
+                    payload,
+                }));
             }
             Call::MoveParticipant { room, identity, destination } => {
                 self.leave_for(&room, &identity, destination, reply);
@@ -105,27 +117,21 @@ impl<R: Replica> Control<R> {
             .ok_or_else(|| refusal_of(&Reject::ParticipantNotFound { identity: identity.clone() }))
     }
 
-    fn send_from_outside(
-        &self,
-        room: &RoomName,
-        delivery: Delivery,
-        (to, to_sids): (&[Identity], &[ParticipantSid]),
-        payload: &Bytes,
-    ) -> Result<Answer, Refusal> {
-        if self.replica.state().room(room).is_none() {
-            return Err(refusal_of(&Reject::RoomNotFound { room: room.clone() }));
+    /// Without a leader nobody can join, but an election is no reason to send clients elsewhere.
+    fn readiness(&self) -> Result<Answer, Refusal> {
+        if self.others.leaderless() {
+            let retry = Retry::After(READY_RETRY_AFTER);
+            return Err(Refusal { retry, ..refusal(ErrorCode::NoLeader) });
         }
-        let everybody = to.is_empty() && to_sids.is_empty();
-        let receivers: Vec<ParticipantSid> = self
-            .index
-            .rooms
-            .get(room)
-            .into_iter()
-            .flatten()
-            .filter(|(who, sid)| everybody || to.contains(who) || to_sids.contains(sid))
-            .map(|(_, sid)| sid.clone())
-            .collect();
-        self.send_to(&receivers, delivery, payload);
+        Ok(Answer::Done)
+    }
+
+    fn send_from_outside(&self, data: Data) -> Result<Answer, Refusal> {
+        if self.replica.state().room(&data.room).is_none() {
+            return Err(refusal_of(&Reject::RoomNotFound { room: data.room }));
+        }
+        self.send_here(&data, None);
+        self.send_across(&data);
         Ok(Answer::Done)
     }
 }
@@ -175,6 +181,7 @@ fn participant_call(call: Call) -> Option<(Command, Then)> {
         Call::CreateRoom { .. }
         | Call::DeleteRoom { .. }
         | Call::UpdateRoomMetadata { .. }
+        | Call::Ready
         | Call::ListRooms { .. }
         | Call::ListParticipants { .. }
         | Call::Participant { .. }

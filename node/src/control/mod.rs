@@ -5,8 +5,9 @@
 //! rebuilt: which session sits on which peer, which track has which key, who was told what.
 //!
 //! Codemap: `session` local sessions; `requests` what doors ask; `applied` what the log says; `shards` what the media threads say;
-//! `media` commands towards them; `calls` the server API; `news` fan-out to sessions; `tick` deadlines.
+//! `media` commands towards them; `calls` the server API; `news` fan-out to sessions; `across` the other nodes; `tick` deadlines.
 
+mod across;
 mod applied;
 mod calls;
 mod media;
@@ -19,6 +20,8 @@ mod tick;
 
 use std::collections::BTreeMap;
 
+pub(crate) use across::Across;
+use across::Others;
 use gateway::{
     node::{Answer, Join, Joined, Leave, Refusal, Reply, Request, SessionEvent},
     webhook::Webhooks,
@@ -60,6 +63,8 @@ pub(crate) struct Parts<R> {
     pub(crate) auto_create: bool,
     /// Figures for operators.
     pub(crate) census: watch::Sender<Census>,
+    /// The other nodes.
+    pub(crate) across: Across,
     /// Turns true when every session is to be sent out because the node stops.
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -119,6 +124,7 @@ pub(crate) struct Control<R> {
     minted: Minted,
     news: news::News,
     census: watch::Sender<Census>,
+    others: Others,
 }
 
 /// Ways to find sessions and tracks.
@@ -145,6 +151,7 @@ impl<R: Replica> Control<R> {
     /// Runs until the doors are closed. Returns the shards so that they can be stopped.
     pub(crate) async fn run(parts: Parts<R>) -> Vec<ShardHandle> {
         let Parts { mut requests, mut shard_events, mut stop, .. } = parts;
+        let Across { peers, out, mut incoming } = parts.across;
         let mut control = Self {
             replica: parts.replica,
             shards: parts.shards,
@@ -157,8 +164,11 @@ impl<R: Replica> Control<R> {
             minted: Minted::default(),
             news: news::News::default(),
             census: parts.census,
+            others: Others::new(peers, out),
         };
-        control.forget_ghosts();
+        // Whom an earlier life of this node carried is gone.
+        control.lose(control.replica.node());
+        control.look_for_leader();
         let mut tick = tokio::time::interval(TICK_EVERY);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -171,6 +181,7 @@ impl<R: Replica> Control<R> {
                     Some((_, event)) => control.on_shard_event(event),
                     None => return control.shards,
                 },
+                Some((_, frame)) = incoming.recv() => control.on_frame(&frame),
                 happened = control.replica.happened() => control.on_happened(happened),
                 _ = tick.tick() => control.on_tick(),
                 Ok(()) = stop.changed() => control.on_stop(),
@@ -220,25 +231,6 @@ impl<R: Replica> Control<R> {
     #[expect(clippy::unused_self, reason = "time belongs to the loop, whoever keeps it")]
     fn now(&self) -> LogTime {
         log_time()
-    }
-
-    /// Has the log forget the participants that an earlier life of this node carried.
-    fn forget_ghosts(&mut self) {
-        let (node, state) = (self.replica.node(), self.replica.state());
-        let rooms: Vec<RoomName> = state.rooms().map(|room| room.name).collect();
-        let mut ghosts = Vec::new();
-        for room in rooms {
-            let carried = state.participants(&room).filter(|p| p.node == node);
-            ghosts.extend(carried.map(|p| (room.clone(), p.identity.clone(), p.sid.clone())));
-        }
-        if !ghosts.is_empty() {
-            tracing::info!(count = ghosts.len(), "participants of the last run are gone");
-        }
-        for (room, identity, sid) in ghosts {
-            let action = ParticipantAction::Leave { reason: LeaveReason::SignalLost };
-            let action = Action::Participant { identity, sid: Some(sid), action };
-            self.submit(&Command { room, action }, Continuation::None);
-        }
     }
 
     /// Sends every session out; clients come back by themselves when a node answers again.

@@ -125,7 +125,7 @@ impl<R: Replica> Control<R> {
                 };
                 self.submit_for(sid, action, Continuation::None);
             }
-            Message::Data { delivery, to, payload } => self.send_data(sid, delivery, &to, &payload),
+            Message::Data { delivery, to, payload } => self.send_data(sid, delivery, to, payload),
             Message::Resumed => self.on_resumed(sid),
             Message::Leave { reason } => self.end_session(sid, reason, false),
             Message::Simulate(simulation) => self.on_simulate(sid, simulation),

@@ -11,7 +11,7 @@ use proto::{
 };
 use sfu_shard::api::{Command as ShardCommand, Event, SpeakerChange};
 
-use super::{Continuation, Control, Replica, session::Activation};
+use super::{Continuation, Control, Replica, across::Data, session::Activation};
 
 impl<R: Replica> Control<R> {
     pub(super) fn on_shard_event(&mut self, event: Event) {
@@ -188,36 +188,34 @@ impl<R: Replica> Control<R> {
             .unwrap_or_default()
     }
 
-    /// Sends a data message to the local sessions of the sender's room.
+    /// Sends a participant's data message to its room.
     pub(super) fn send_data(
         &self,
         from: &ParticipantSid,
         delivery: Delivery,
-        to: &[Identity],
-        payload: &Bytes,
+        to: Vec<Identity>,
+        payload: Bytes,
     ) {
         let Some(room) = self.sessions.get(from).map(|session| session.room.clone()) else {
             return;
         };
-        let receivers: Vec<ParticipantSid> = self
-            .index
-            .rooms
-            .get(&room)
-            .into_iter()
-            .flatten()
-            .filter(|(identity, sid)| *sid != from && (to.is_empty() || to.contains(identity)))
+        let data = Data { room, delivery, to, to_sids: Vec::new(), payload };
+        self.send_here(&data, Some(from));
+        self.send_across(&data);
+    }
+
+    /// Sends a data message to those of a room whom this node carries, but not back to its sender.
+    pub(super) fn send_here(&self, data: &Data, from: Option<&ParticipantSid>) {
+        let local = self.index.rooms.get(&data.room).into_iter().flatten();
+        let receivers: Vec<ParticipantSid> = local
+            .filter(|(identity, sid)| Some(*sid) != from && data.is_for(identity, sid))
             .map(|(_, sid)| sid.clone())
             .collect();
-        self.send_to(&receivers, delivery, payload);
+        self.send_to(&receivers, data.delivery, &data.payload);
     }
 
     /// Sends a data message to local sessions, one command per shard.
-    pub(super) fn send_to(
-        &self,
-        receivers: &[ParticipantSid],
-        delivery: Delivery,
-        payload: &Bytes,
-    ) {
+    fn send_to(&self, receivers: &[ParticipantSid], delivery: Delivery, payload: &Bytes) {
         let mut shards: BTreeMap<ShardId, Vec<PeerId>> = BTreeMap::new();
         for session in receivers.iter().filter_map(|sid| self.sessions.get(sid)) {
             shards.entry(session.shard).or_default().push(session.peer);

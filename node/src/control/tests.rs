@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use bytes::Bytes;
+use cluster::link::Peers;
 use gateway::{
     Clock,
     auth::Keys,
@@ -12,22 +14,32 @@ use gateway::{
 };
 use proto::{
     error::ErrorCode,
-    grant::{Grant, Permission},
-    id::{ParticipantSid, RoomName, ShardId},
+    grant::{Grant, ParticipantKind, Permission},
+    id::{NodeId, ParticipantSid, RoomName, ShardId},
     media::{Codec, Delivery, MediaKind, Source},
-    room::{LeaveReason, Publication, RoomSettings},
+    room::{
+        Command, LeaveReason, Participant, ParticipantState, Publication, RoomSettings,
+        command::Action,
+        model::{Audience, ClientTraits},
+    },
+    time::LogTime,
 };
 use sfu_shard::api::ShardConfig;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Census, Control, Parts};
-use crate::replica::Local;
+use super::{Across, Census, Control, Parts, across::Data};
+use crate::replica::{Local, Replica as _, Ticket};
 
 /// A test that waits longer than this has failed; nothing here takes a tenth of it.
 const WITHIN: Duration = Duration::from_secs(20);
 
 struct House {
     requests: mpsc::Sender<Request>,
+    /// Who is linked to this node.
+    peers: watch::Sender<Peers>,
+    /// Frames from other nodes, and to them.
+    frames: mpsc::Sender<(NodeId, Bytes)>,
+    relayed: mpsc::Receiver<(NodeId, Bytes)>,
     stop: watch::Sender<bool>,
     shards: Vec<sfu_shard::ShardHandle>,
     threads: Option<sfu_shard::Threads>,
@@ -51,6 +63,10 @@ struct Guest {
 }
 
 fn house() -> House {
+    house_with(Local::default())
+}
+
+fn house_with(replica: Local) -> House {
     let config = |shard: u8| ShardConfig {
         shard: ShardId(shard),
         shards: 2,
@@ -64,10 +80,13 @@ fn house() -> House {
     let (requests_out, requests) = mpsc::channel(64);
     let (stop, stopped) = watch::channel(false);
     let (census, _) = watch::channel(Census::default());
+    let (peers, seen) = watch::channel(Peers::new());
+    let (out, relayed) = mpsc::channel(64);
+    let (frames, incoming) = mpsc::channel(64);
     let clock = Clock::system();
     let webhooks = Webhooks::new(gateway::Webhook::default(), Keys::default(), clock).unwrap();
     tokio::spawn(Control::run(Parts {
-        replica: Local::default(),
+        replica,
         shards: shards.handles,
         shard_events: shards.events,
         requests,
@@ -75,9 +94,11 @@ fn house() -> House {
         room_settings: RoomSettings::default(),
         auto_create: true,
         census,
+        across: Across { peers: seen, out, incoming },
         stop: stopped,
     }));
-    House { requests: requests_out, stop, shards: handles, threads: Some(shards.threads) }
+    let (requests, threads) = (requests_out, Some(shards.threads));
+    House { requests, peers, frames, relayed, stop, shards: handles, threads }
 }
 
 impl House {
@@ -305,7 +326,7 @@ async fn data_for_a_room_that_is_not_open_is_refused() {
         delivery: Delivery::Reliable,
         to: Vec::new(),
         to_sids: Vec::new(),
-        payload: bytes::Bytes::new(),
+        payload: Bytes::new(),
     };
     assert_eq!(house.call(call).await.unwrap_err().code, ErrorCode::RoomNotFound);
 }
@@ -331,4 +352,98 @@ async fn a_session_that_does_not_drain_its_events_is_ended_and_others_go_on() {
     let found = house.call(Call::Participant { room: room(), identity: "slow".into() }).await;
     assert_eq!(found.unwrap_err().code, ErrorCode::ParticipantNotFound);
     drop(slow);
+}
+
+/// A replica in which another node carries somebody.
+fn with_somebody_elsewhere(node: NodeId) -> Local {
+    let participant = Participant {
+        sid: "PA_eve".into(),
+        identity: "eve".into(),
+        name: String::new(),
+        metadata: String::new(),
+        attributes: BTreeMap::new(),
+        kind: ParticipantKind::Standard,
+        state: ParticipantState::Joined,
+        permission: Permission::default(),
+        joined_at: LogTime(0),
+        version: 0,
+        node,
+        auto_subscribe: true,
+        client: ClientTraits::default(),
+        publications: BTreeMap::new(),
+        audience: Audience::All,
+    };
+    let action = Action::Join {
+        room_sid: "RM_1".into(),
+        create: Some(RoomSettings::default()),
+        participant: Box::new(participant),
+    };
+    let mut replica = Local::default();
+    replica.submit(LogTime(1), Ticket(u64::MAX), &Command { room: room(), action });
+    replica
+}
+
+const ELSEWHERE: NodeId = NodeId(7);
+
+#[tokio::test]
+async fn data_reaches_those_whom_another_node_carries() {
+    let mut house = house_with(with_somebody_elsewhere(ELSEWHERE));
+    let data = |to: &str| Data {
+        room: room(),
+        delivery: Delivery::Reliable,
+        to: vec![to.into()],
+        to_sids: Vec::new(),
+        payload: Bytes::from_static(b"hello"),
+    };
+    let send = |Data { room, delivery, to, to_sids, payload }: Data| Call::SendData {
+        room,
+        delivery,
+        to,
+        to_sids,
+        payload,
+    };
+    house.join("ada").await;
+    house.call(send(data("ada"))).await.unwrap();
+    house.call(send(data("eve"))).await.unwrap();
+    let relayed = tokio::time::timeout(WITHIN, house.relayed.recv()).await.unwrap().unwrap();
+    let frame = postcard::from_bytes::<Data>(&relayed.1).unwrap();
+    assert_eq!((relayed.0, frame), (ELSEWHERE, data("eve")));
+    assert!(house.relayed.is_empty(), "what nobody there is meant to have is not sent there");
+}
+
+#[tokio::test]
+async fn a_frame_that_does_not_read_does_no_harm() {
+    let house = house();
+    house.join("ada").await;
+    house.frames.send((ELSEWHERE, Bytes::from_static(b"\xff\xff\xff\xff"))).await.unwrap();
+    assert!(house.call(Call::ListParticipants { room: room() }).await.is_ok());
+}
+
+#[tokio::test]
+async fn those_whom_a_lost_node_carried_leave_and_those_of_a_linked_one_stay() {
+    let house = house_with(with_somebody_elsewhere(ELSEWHERE));
+    house.peers.send_replace(Peers::from([(ELSEWHERE, 1)]));
+    let mut ada = house.join("ada").await;
+    assert_eq!(ada.joined.others.len(), 1);
+    tokio::time::pause();
+    house.peers.send_replace(Peers::new());
+    let gone = |event: &SessionEvent| match event {
+        SessionEvent::Participants(list) => list
+            .iter()
+            .find(|who| who.identity == "eve".into())
+            .filter(|who| who.state == ParticipantState::Disconnected)
+            .map(|who| who.sid.clone()),
+        _ => None,
+    };
+    assert_eq!(ada.hears(gone).await, "PA_eve".into());
+}
+
+#[tokio::test]
+async fn a_node_is_ready_when_somebody_leads() {
+    let led = house();
+    assert!(matches!(led.call(Call::Ready).await, Ok(Answer::Done)));
+    let mut replica = Local::default();
+    replica.leaderless = true;
+    let leaderless = house_with(replica);
+    assert_eq!(leaderless.call(Call::Ready).await.unwrap_err().code, ErrorCode::NoLeader);
 }

@@ -17,6 +17,8 @@ impl<R: Replica> Control<R> {
         if self.replica.leads() {
             self.expire_rooms(now);
         }
+        self.look_for_leader();
+        self.look_for_lost_nodes();
         let late: Vec<ParticipantSid> = self
             .sessions
             .values()
