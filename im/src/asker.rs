@@ -34,6 +34,12 @@ impl Asker {
         Self { user: None, backend: true }
     }
 
+    /// The back end, in the name of an account that exists.
+    pub(crate) fn backend_for(tx: &Tx<'_>, user: &UserId) -> Result<Self, Reject> {
+        existing(tx, user)?;
+        Ok(Self { user: Some(user.clone()), backend: true })
+    }
+
     /// The user who acts.
     pub(crate) fn user(&self) -> Result<&UserId, Reject> {
         self.user.as_ref().ok_or(Reject::ActorMissing)

@@ -60,7 +60,7 @@
 //!
 //! Codemap: `account`, `session`, `profile` who one is; `relation` whom one knows; `group` and its
 //! modules; `message` sending; `content` what is sent; `revise` what becomes of it; `conversation` cursors and
-//! settings; `keyed` client keys; `wheel` what is due and housekeeping; `query` reading; `asker` who asks; `key`, `tx`
+//! settings; `keyed` client keys; `import` what was elsewhere; `wheel` what is due and housekeeping; `query` reading; `asker` who asks; `key`, `tx`
 //! rows; `invariant` what must hold.
 #![no_std]
 extern crate alloc;
@@ -73,9 +73,11 @@ mod check;
 mod content;
 mod conversation;
 mod group;
+mod import;
 mod invariant;
 mod key;
 mod keyed;
+mod live;
 mod message;
 mod profile;
 mod query;
@@ -136,7 +138,13 @@ fn dispatch(tx: &mut Tx<'_>, command: &Command) -> Result<Reply, Reject> {
             conversation::act(tx, &asker, conversation, action)
         }
         Action::Configure(settings) => configure(tx, &asker, settings),
+        Action::Live { room, action } => live::act(tx, &asker, room, action),
         Action::Expire { rows } => wheel::expire(tx, &asker, *rows),
+        Action::ImportFriends { friends } => import::friends(tx, &asker, friends),
+        Action::ImportGroups { groups } => import::groups(tx, &asker, groups),
+        Action::ImportMessages { conversation, messages } => {
+            import::messages(tx, &asker, conversation, messages)
+        }
     }
 }
 

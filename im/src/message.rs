@@ -2,16 +2,19 @@
 
 use alloc::{boxed::Box, collections::BTreeMap};
 
-use proto::im::{
-    Body, ClientKey, Content, ConversationId, Event, GroupKind, Head, Member, Message,
-    MessageOptions, Reject, Reply, Role, Sequence, UserConversation, UserId,
-    account::{AccountState, Allowed},
-    command::Send,
-    conversation::Entity,
-    id::Pair,
-    limit::CONVERSATIONS_MAX,
-    message::Tip,
-    reject::Many,
+use proto::{
+    im::{
+        Body, ClientKey, Content, ConversationId, Event, GroupKind, Head, Member, Message,
+        MessageOptions, Reject, Reply, Role, Sequence, UserConversation, UserId,
+        account::{AccountState, Allowed},
+        command::Send,
+        conversation::Entity,
+        id::Pair,
+        limit::CONVERSATIONS_MAX,
+        message::Tip,
+        reject::Many,
+    },
+    time::LogTime,
 };
 
 use crate::{
@@ -97,7 +100,7 @@ fn check_peer(tx: &Tx<'_>, asker: &Asker, user: &UserId, peer: &UserId) -> Resul
 }
 
 /// Puts a private conversation into both lists.
-fn open_private(
+pub(crate) fn open_private(
     tx: &mut Tx<'_>,
     pair: &Pair,
     conversation: &ConversationId,
@@ -159,7 +162,7 @@ pub(crate) fn check_voice(tx: &Tx<'_>, head: &Head, member: &Member) -> Result<(
         return Err(Reject::Muted { until: member.muted_until });
     }
     if head.muted && member.role == Role::Member {
-        return Err(Reject::Muted { until: proto::time::LogTime(u64::MAX) });
+        return Err(Reject::Muted { until: LogTime(u64::MAX) });
     }
     Ok(())
 }
@@ -195,7 +198,7 @@ pub(crate) struct Letter {
     pub(crate) options: MessageOptions,
 }
 
-/// Gives a message the next place. The caller writes the head.
+/// Gives a message the next place, and tells it. The caller writes the head.
 pub(crate) fn append(
     tx: &mut Tx<'_>,
     conversation: &ConversationId,
@@ -203,11 +206,41 @@ pub(crate) fn append(
     letter: Letter,
     content: Content,
 ) {
-    let seq = head.head.next();
+    let at = tx.at;
     let ttl = letter.options.ttl;
+    let message = place(tx, conversation, head, (letter, content), at);
+    if let Some(ttl) = ttl {
+        let seq = message.seq;
+        wheel::file(tx, at + ttl, &Task::Message { conversation: conversation.clone(), seq });
+    }
+    wheel::begin_trim(tx, conversation, head);
+    tx.tell(Event::Message { conversation: conversation.clone(), message: Box::new(message) });
+}
+
+/// Gives a message that was sent elsewhere the next place, and tells nobody. The caller writes the head and looks to
+/// its retention.
+pub(crate) fn bring(
+    tx: &mut Tx<'_>,
+    head: &mut Head,
+    sender: &UserId,
+    at: LogTime,
+    send: Send,
+) -> Sequence {
+    let letter = Letter { sender: Some(sender.clone()), key: send.key, options: send.options };
+    place(tx, &send.conversation, head, (letter, send.content), at).seq
+}
+
+fn place(
+    tx: &mut Tx<'_>,
+    conversation: &ConversationId,
+    head: &mut Head,
+    (letter, content): (Letter, Content),
+    at: LogTime,
+) -> Message {
+    let seq = head.head.next();
     let mut message = Message {
         seq,
-        at: tx.at,
+        at,
         sender: letter.sender,
         key: letter.key,
         body: Body::Content(content),
@@ -225,13 +258,9 @@ pub(crate) fn append(
     head.head = seq;
     head.counted = message.counted;
     head.at = tx.at;
-    head.said_at = tx.at;
-    if let Some(ttl) = ttl {
-        wheel::file(tx, tx.at + ttl, &Task::Message { conversation: conversation.clone(), seq });
-    }
-    wheel::begin_trim(tx, conversation, head);
+    head.said_at = at;
     tx.put(key::message(conversation, seq), &message);
-    tx.tell(Event::Message { conversation: conversation.clone(), message: Box::new(message) });
+    message
 }
 
 /// Says in the conversation what happened in the group.

@@ -110,11 +110,13 @@ codes! {
     3030 FieldLength "a field is empty, too long or too large" "Correct the field; the message names it and its limit.";
     3031 TooMany "there are too many of something" "Remove some first; the message names what.";
     3032 KeyUsed "the client key was used for something else" "Make another key for another request.";
+    3033 OutOfOrder "an imported message is older than the last one of its conversation" "Import in order of time, before the conversation is used.";
     3040 PasswordWrong "the user or the password is wrong" "Check both; after several tries wait as long as the retry field says.";
     3041 SignUpClosed "accounts cannot be made here by oneself" "Ask an administrator for an account.";
     3042 PasswordWeak "the password is shorter than 8 or longer than 256 bytes" "Use another password.";
     3050 LiveThrottled "the live room takes no more messages of this priority now" "Wait as long as the retry field says; the message was not sent.";
     3051 LiveNotJoined "the client is not in the live room" "Join it first.";
+    3052 LiveUnavailable "nobody orders the live room at the moment" "Try again after the retry field says; another node takes it over.";
     4001 SdpMalformed "the session description could not be read" "Correct the SDP; the message says where it fails.";
     4002 SdpUnacceptable "the session description offers nothing that can be used" "Offer VP8, H.264, VP9, AV1 or Opus with ICE and DTLS.";
     4003 CandidateMalformed "the ICE candidate could not be read" "Send the candidate as the browser gave it.";

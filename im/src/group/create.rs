@@ -20,8 +20,7 @@ pub(crate) fn create(
     new: &NewGroup,
 ) -> Result<Reply, Reject> {
     let owner = asker.user()?;
-    let row = key::group(id);
-    if let Some(group) = tx.read(&row) {
+    if let Some(group) = tx.read(&key::group(id)) {
         let same = group.key == new.key && group.dismissed_at.is_none();
         return match (same, &group.owner) {
             (true, Some(known)) if known == owner => {
@@ -31,6 +30,24 @@ pub(crate) fn create(
         };
     }
     check::within(Part::List, new.members.len(), PAGE_MAX)?;
+    let mut open = found(tx, asker, id, new)?;
+    if open.policy.tips {
+        let created = Tip::Created { by: open.group.owner.clone() };
+        message::tip(tx, &open.conversation, &mut open.head, created);
+    }
+    let reply = join::admit_each(tx, &mut open, &new.members)?;
+    open.keep(tx);
+    Ok(reply)
+}
+
+/// A new group with its owner. The caller keeps it.
+pub(super) fn found<'a>(
+    tx: &mut Tx<'_>,
+    asker: &'a Asker,
+    id: &'a GroupId,
+    new: &NewGroup,
+) -> Result<Open<'a>, Reject> {
+    let owner = asker.user()?;
     info::check(&new.info)?;
     let policy = policy::of(new.kind);
     let rules = policy.check_rules(new.rules.as_ref().unwrap_or(&policy.rules))?;
@@ -50,13 +67,7 @@ pub(crate) fn create(
     let mut open = Open { asker, id, conversation, group, head, member: None, policy };
     info::apply_retention(tx, &mut open);
     join::admit_owner(tx, &mut open, owner)?;
-    if policy.tips {
-        let created = Tip::Created { by: Some(owner.clone()) };
-        message::tip(tx, &open.conversation, &mut open.head, created);
-    }
     open.member =
         Some(Member { role: Role::Owner, visible_from: Sequence(1), ..Member::default() });
-    let reply = join::admit_each(tx, &mut open, &new.members)?;
-    open.keep(tx);
-    Ok(reply)
+    Ok(open)
 }

@@ -79,7 +79,7 @@ fn ask(tx: &mut Tx<'_>, open: &mut Open<'_>, user: &UserId, words: &str) -> Resu
 }
 
 /// Removes a request to join, if there is one, and says so; returns whether there was.
-fn remove_request(tx: &mut Tx<'_>, open: &mut Open<'_>, user: &UserId) -> bool {
+pub(super) fn remove_request(tx: &mut Tx<'_>, open: &mut Open<'_>, user: &UserId) -> bool {
     let row = key::join_request(open.id, user);
     let Some(request) = tx.read(&row) else {
         return false;
@@ -176,7 +176,7 @@ pub(crate) fn admit_each(
     Ok(Reply::Members { done, failed })
 }
 
-fn check_invited(tx: &Tx<'_>, open: &Open<'_>, user: &UserId) -> Result<(), Reject> {
+pub(super) fn check_invited(tx: &Tx<'_>, open: &Open<'_>, user: &UserId) -> Result<(), Reject> {
     let rules = active(tx, user)?.rules;
     if tx.has(&key::member(&open.conversation, user)) {
         return Err(Reject::AlreadyMember { user: user.clone() });
@@ -240,7 +240,7 @@ fn admit(tx: &mut Tx<'_>, open: &mut Open<'_>, users: Vec<UserId>, inviter: Opti
 }
 
 /// Writes both indexes of a membership.
-fn write_member(tx: &mut Tx<'_>, open: &mut Open<'_>, user: &UserId, member: &Member) {
+pub(super) fn write_member(tx: &mut Tx<'_>, open: &mut Open<'_>, user: &UserId, member: &Member) {
     tx.put(key::member(&open.conversation, user), member);
     let own = UserConversation { since: tx.at, ..UserConversation::default() };
     tx.put(key::own(user, &open.conversation), &own);

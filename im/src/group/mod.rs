@@ -3,6 +3,7 @@
 mod attribute;
 mod create;
 pub(crate) mod forget;
+mod import;
 mod info;
 mod join;
 mod member;
@@ -16,7 +17,7 @@ use proto::im::{
 };
 
 use self::policy::Policy;
-pub(crate) use self::{join::drop_request, member::is_banned};
+pub(crate) use self::{import::bring, join::drop_request, member::is_banned};
 use crate::{asker::Asker, key, tx::Tx};
 
 /// All attributes of a group: there are few.
@@ -78,6 +79,7 @@ fn on_open(tx: &mut Tx<'_>, open: &mut Open<'_>, action: &GroupAction) -> Result
         }
         GroupAction::Count { name, add, key } => attribute::count(tx, open, name, *add, *key),
         GroupAction::RemoveCounter { name } => attribute::remove_counter(tx, open, name),
+        GroupAction::Import { members } => import::members(tx, open, members),
     }
 }
 

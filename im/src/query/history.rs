@@ -63,15 +63,18 @@ pub(super) fn answer(reader: &Reader<'_>, ask: &Ask) -> Result<Answer, Reject> {
 }
 
 /// What of a conversation the viewer can see.
-struct Sight<'a> {
+pub(super) struct Sight<'a> {
     reader: &'a Reader<'a>,
-    conversation: &'a ConversationId,
+    pub(super) conversation: &'a ConversationId,
     head: Head,
     first: Sequence,
 }
 
 impl<'a> Sight<'a> {
-    fn new(reader: &'a Reader<'a>, conversation: &'a ConversationId) -> Result<Self, Reject> {
+    pub(super) fn new(
+        reader: &'a Reader<'a>,
+        conversation: &'a ConversationId,
+    ) -> Result<Self, Reject> {
         let head: Option<Head> = reader.read(&key::head(conversation));
         let head = head.ok_or(Reject::ConversationNotFound)?;
         let first = match (reader.viewer, reader.share(conversation)?) {
@@ -136,6 +139,25 @@ impl<'a> Sight<'a> {
             if messages.len() < limit { Scan::More } else { Scan::Enough }
         });
         messages
+    }
+
+    /// Visits messages from there down (0: from the last), until it has seen enough.
+    pub(super) fn down(&self, from: Sequence, visit: &mut dyn FnMut(Message) -> bool) {
+        let head = self.head.head;
+        let from = if from == Sequence(0) { head } else { from.min(head) };
+        let start = key::message(self.conversation, self.first).into_bytes();
+        let end = key::message(self.conversation, from.next()).into_bytes();
+        self.reader.view.scan(&start, &end, Direction::Down, &mut |_, value| {
+            if visit(tx::decode(value)) { Scan::More } else { Scan::Enough }
+        });
+    }
+
+    /// Whether the viewer did not delete it for itself.
+    pub(super) fn sees(&self, seq: Sequence) -> bool {
+        let hidden = |viewer| key::hidden(viewer, self.conversation, seq);
+        self.reader
+            .viewer
+            .is_none_or(|viewer| self.reader.view.get(hidden(viewer).bytes()).is_none())
     }
 
     fn message(&self, seq: Sequence) -> Result<Message, Reject> {

@@ -5,6 +5,7 @@ mod conversation;
 mod group;
 mod history;
 mod relation;
+mod search;
 mod sync;
 
 use alloc::vec::Vec;
@@ -61,6 +62,7 @@ pub fn query(view: &dyn View, at: LogTime, query: &Query) -> Result<Answer, Reje
         | Ask::Unread(_)
         | Ask::Mentions(..) => conversation::answer(&reader, &query.ask),
         Ask::Sync(from) => sync::answer(&reader, from),
+        Ask::Search(search) => search::answer(&reader, search),
         Ask::History { .. }
         | Ask::Revisions { .. }
         | Ask::Message(..)

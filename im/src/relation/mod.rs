@@ -185,9 +185,21 @@ fn befriend(
     other: (&UserId, &str),
     source: &str,
 ) -> Result<Reply, Reject> {
-    let accepted = Reply::Request(RequestOutcome::Accepted);
+    let now = tx.at;
+    bring(tx, one, other, source, now)?;
+    Ok(Reply::Request(RequestOutcome::Accepted))
+}
+
+/// Makes them friends since then; `false` if they are friends already.
+pub(crate) fn bring(
+    tx: &mut Tx<'_>,
+    one: (&UserId, &str),
+    other: (&UserId, &str),
+    source: &str,
+    since: LogTime,
+) -> Result<bool, Reject> {
     if are_friends(tx, one.0, other.0) {
-        return Ok(accepted);
+        return Ok(false);
     }
     for (user, _) in [one, other] {
         check::room(Many::Friends, tx.tally(user).friends, FRIENDS_MAX)?;
@@ -195,17 +207,13 @@ fn befriend(
     drop_request(tx, one.0, other.0);
     drop_request(tx, other.0, one.0);
     for ((user, remark), (peer, _)) in [(one, other), (other, one)] {
-        let friend = Friend {
-            since: tx.at,
-            remark: remark.into(),
-            groups: BTreeSet::new(),
-            source: source.into(),
-        };
+        let friend =
+            Friend { since, remark: remark.into(), groups: BTreeSet::new(), source: source.into() };
         tx.put(key::friend(user, peer), &friend);
         tx.count(user, |tally| tally.friends += 1);
         tx.changed(user, Entity::Friend(peer.clone()));
     }
-    Ok(accepted)
+    Ok(true)
 }
 
 fn unfriend(tx: &mut Tx<'_>, user: &UserId, peer: &UserId) -> Result<Reply, Reject> {

@@ -28,6 +28,10 @@ pub const PINS_MAX: usize = 50;
 pub const PAGE_MAX: usize = 100;
 /// Most accounts or members in one command of an import.
 pub const IMPORT_MAX: usize = 500;
+/// Most messages and conversations that one search looks at; it goes on from there when asked again.
+pub const SEARCH_ROWS_MAX: usize = 5_000;
+/// Longest words to search for, in bytes.
+pub const SEARCH_BYTES_MAX: usize = 128;
 /// How long a client key is remembered at least. Keys live in buckets of this length, and two are kept.
 pub const KEYS_KEPT: Duration = Duration::from_hours(24 * 7);
 
@@ -105,3 +109,8 @@ pub const RECEIPT_MEMBERS_MAX: u32 = 500;
 
 /// Most rows a command for housekeeping touches.
 pub const EXPIRE_ROWS_MAX: usize = 1_000;
+
+/// Most live rooms at once.
+pub const LIVE_LEASES_MAX: u32 = 100_000;
+/// A live room's lease that was not renewed is forgotten after this long.
+pub const LIVE_LEASE_KEPT: Duration = Duration::from_hours(1);

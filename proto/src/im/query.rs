@@ -146,6 +146,43 @@ pub enum Ask {
     Counters(GroupId),
     /// When housekeeping has something to do next. Back end only.
     NextDue,
+    /// Messages of own conversations by words.
+    Search(Box<Search>),
+}
+
+/// What to search for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Search {
+    /// In whose conversations.
+    pub user: UserId,
+    /// All of these words, without case, whole or as parts of others.
+    pub words: String,
+    /// In this one only.
+    pub conversation: Option<ConversationId>,
+    /// Of this one only.
+    pub sender: Option<UserId>,
+    /// Goes on here.
+    pub after: Option<SearchPlace>,
+    /// At most so many, at most `PAGE_MAX`.
+    pub limit: usize,
+}
+
+/// How far a search has come: conversations by id, messages of each from the last down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SearchPlace {
+    /// In this conversation.
+    pub conversation: ConversationId,
+    /// Before this message.
+    pub before: Sequence,
+}
+
+/// What was found so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Messages, with where they are.
+    pub messages: Vec<(ConversationId, Message)>,
+    /// Where to go on; `None`: this was all.
+    pub next: Option<SearchPlace>,
 }
 
 /// A place in a user's list of conversations, which is ordered by it, descending.
@@ -415,4 +452,6 @@ pub enum Answer {
     Counters(BTreeMap<String, i64>),
     /// To `NextDue`.
     NextDue(Option<LogTime>),
+    /// To `Search`.
+    Found(Box<Found>),
 }

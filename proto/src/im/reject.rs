@@ -76,6 +76,8 @@ pub enum Many {
     Edits,
     /// Mentioned users.
     Mentions,
+    /// Live rooms.
+    LiveRooms,
 }
 
 /// A refusal, with what explains it.
@@ -233,6 +235,9 @@ pub enum Reject {
         /// How many there may be.
         limit: u32,
     },
+    /// An imported message is older than the last one of its conversation.
+    #[error("the conversation has a later message")]
+    OutOfOrder,
 }
 
 impl Reject {
@@ -272,6 +277,7 @@ impl Reject {
             Self::GroupTooLarge { .. } => ErrorCode::GroupTooLarge,
             Self::Length { .. } => ErrorCode::FieldLength,
             Self::TooMany { .. } => ErrorCode::TooMany,
+            Self::OutOfOrder => ErrorCode::OutOfOrder,
         }
     }
 }
