@@ -7,6 +7,7 @@
 //! - [`errors`]: docs/errors.md from the error table
 //! - [`mod@bench`]: benchmarks, with machine and commit beside the figures
 //! - [`fuzz`]: searches for inputs that break a reader of bytes
+//! - [`sweep`]: simulations from many seeds
 //! - [`run`]: processes, their output and the clock
 
 mod bench;
@@ -15,6 +16,7 @@ mod errors;
 mod fuzz;
 mod needs;
 mod run;
+mod sweep;
 mod tidy;
 mod up;
 
@@ -69,6 +71,8 @@ enum Task {
         #[arg(long, default_value_t = 60)]
         seconds: u32,
     },
+    /// Simulates faults from one seed after another until something breaks, and says how to repeat it.
+    Sweep(sweep::Sweep),
     /// Measures.
     Bench {
         /// What.
@@ -90,6 +94,7 @@ fn main() -> ExitCode {
         Task::Fmt { check } => run::run(&mut run::fmt(check)),
         Task::Doc => run::run(&mut run::doc()),
         Task::Fuzz { target, seconds } => fuzz::fuzz(&target, seconds),
+        Task::Sweep(sweep) => sweep::sweep(&sweep),
         Task::Bench { what, args } => bench::bench(what, &args),
     };
     match done {

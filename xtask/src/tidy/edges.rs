@@ -34,7 +34,8 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("loadgen", &["proto", "rooms", "im", "sfu-rtp", "sfu-core"]),
-    ("chaos", &["proto", "rooms", "im", "sfu-rtp", "sfu-core"]),
+    // The simulation of a cluster runs whole nodes of it, over links and disks that fail.
+    ("chaos", &["proto", "rooms", "im", "sfu-rtp", "sfu-core", "cluster"]),
     // Fuzz targets reach into every package that reads bytes from outside.
     (
         "fuzz",
