@@ -97,6 +97,12 @@ pub enum Error {
     /// The client is not in the live room.
     #[error("not in the live room")]
     LiveNotJoined,
+    /// Nobody orders the live room.
+    #[error("nobody orders the live room at the moment, try again")]
+    LiveUnavailable {
+        /// Who ordered it is gone, and it is not known whether it did what was asked.
+        unknown: bool,
+    },
     /// The node takes no more sockets or requests now.
     #[error("the node takes no more work now")]
     Overloaded,
@@ -135,6 +141,7 @@ impl Error {
             Self::KeyReused => ErrorCode::KeyReused,
             Self::LiveThrottled { .. } => ErrorCode::LiveThrottled,
             Self::LiveNotJoined => ErrorCode::LiveNotJoined,
+            Self::LiveUnavailable { .. } => ErrorCode::LiveUnavailable,
             Self::Overloaded => ErrorCode::NodeOverloaded,
             Self::Draining => ErrorCode::NodeDraining,
             Self::Internal => ErrorCode::Internal,
@@ -147,9 +154,10 @@ impl Error {
         match self {
             Self::RateLimited { after } | Self::LiveThrottled { after } => Retry::After(*after),
             Self::Refused(refusal) => refusal.retry,
-            Self::Overloaded | Self::Draining | Self::OutcomeUnknown => {
-                Retry::After(Duration::from_secs(1))
-            }
+            Self::Overloaded
+            | Self::Draining
+            | Self::OutcomeUnknown
+            | Self::LiveUnavailable { .. } => Retry::After(Duration::from_secs(1)),
             Self::Auth(_)
             | Self::GrantMissing(_)
             | Self::WrongRoom
@@ -322,7 +330,7 @@ const fn status_of_chat(code: ErrorCode) -> StatusCode {
         | ErrorCode::KeyUsed
         | ErrorCode::CounterOverflow
         | ErrorCode::KeyReused => StatusCode::CONFLICT,
-        ErrorCode::OutcomeUnknown => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::OutcomeUnknown | ErrorCode::LiveUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

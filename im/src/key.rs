@@ -7,8 +7,8 @@ use core::marker::PhantomData;
 use proto::{
     im::{
         Account, Block, Credential, Device, DeviceId, Follow, Friend, FriendRequest, Group,
-        GroupId, Head, Member, Message, Pair, Profile, Sequence, Settings, UserConversation,
-        UserId, UserSeq,
+        GroupId, Head, LiveLease, LiveRoom, Member, Message, Pair, Profile, Sequence, Settings,
+        UserConversation, UserId, UserSeq,
         account::Tally,
         conversation::{ChangeHead, Entity},
         group::{Ban, JoinRequest, Pin},
@@ -23,6 +23,7 @@ use proto::{
 use crate::{
     group::{Attributes, Counters},
     keyed::Done,
+    live::LiveTally,
     wheel::Task,
 };
 
@@ -61,6 +62,8 @@ pub(crate) mod table {
     pub(crate) const MENTION: u8 = b'@';
     pub(crate) const WHEEL: u8 = b'z';
     pub(crate) const SETTINGS: u8 = b'S';
+    pub(crate) const LIVE: u8 = b'V';
+    pub(crate) const LIVE_TALLY: u8 = b'Y';
 }
 
 /// The key of a row that holds a `T`.
@@ -198,6 +201,16 @@ pub(crate) fn change_head(user: &UserId) -> Row<ChangeHead> {
 
 pub(crate) fn change(user: &UserId, at: UserSeq) -> Row<Entity> {
     Key::of(table::CHANGE).user(user).number(at.0).row()
+}
+
+/// Who orders a live room.
+pub(crate) fn live(room: &LiveRoom) -> Row<LiveLease> {
+    Key::of(table::LIVE).text(room.as_str()).row()
+}
+
+/// What is known of all live rooms together.
+pub(crate) fn live_tally() -> Row<LiveTally> {
+    Key::of(table::LIVE_TALLY).row()
 }
 
 /// Where in its user's change log an entity stands.

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 use proto::{
     im::{
-        Body, ConversationId, Event, GroupId, Head, Message, Reject, Reply, Sequence, UserId,
-        limit::EXPIRE_ROWS_MAX, message::Gone,
+        Body, ConversationId, Event, GroupId, Head, LiveRoom, Message, Reject, Reply, Sequence,
+        UserId, limit::EXPIRE_ROWS_MAX, message::Gone,
     },
     store::{Direction, Scan, View, after_prefix},
     time::LogTime,
@@ -17,7 +17,7 @@ use crate::{
     asker::Asker,
     group,
     key::{self, Key, Rest, table},
-    keyed, relation, revise,
+    keyed, live, relation, revise,
     tx::{self, Tx},
 };
 
@@ -40,6 +40,8 @@ pub(crate) enum Task {
     ForgetGroup(GroupId),
     /// The installation's retention changed: conversations after this one are to be told.
     Retention { after: Option<ConversationId> },
+    /// Who orders a live room, unless it was renewed.
+    LiveLease(LiveRoom),
 }
 
 /// Files work that is due at a time.
@@ -125,6 +127,10 @@ fn work(tx: &mut Tx<'_>, task: &Task, budget: usize) -> (usize, bool) {
         Task::ForgetAccount(user) => group::forget::account(tx, user, budget),
         Task::ForgetGroup(group) => group::forget::group(tx, group, budget),
         Task::Retention { after } => change_retention(tx, after.as_ref(), budget),
+        Task::LiveLease(room) => {
+            live::expire(tx, room);
+            (3, true)
+        }
     }
 }
 

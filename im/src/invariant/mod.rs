@@ -3,6 +3,7 @@
 mod account;
 mod conversation;
 mod group;
+mod live;
 
 use alloc::{collections::BTreeMap, vec::Vec};
 use core::fmt;
@@ -51,6 +52,8 @@ pub enum Rule {
     Keys,
     /// Reactions, pins and earlier forms agree with their message.
     Extras,
+    /// Leases of live rooms are counted right, differ in their epochs, and their ends are filed.
+    Live,
 }
 
 /// An invariant that does not hold.
@@ -82,7 +85,8 @@ impl fmt::Display for Bytes<'_> {
 pub fn check_invariants(view: &dyn View) -> Result<(), Broken> {
     account::check(view)?;
     conversation::check(view)?;
-    group::check(view)
+    group::check(view)?;
+    live::check(view)
 }
 
 /// Whether a rule holds at a key.

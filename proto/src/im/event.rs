@@ -13,6 +13,7 @@ use super::{
     account::AccountState,
     conversation::Entity,
     id::{ConversationId, DeviceId, GroupId, Sequence, SessionId, UserId, UserSeq},
+    live::{LiveLease, LiveRoom},
     message::Message,
     reject::Reject,
 };
@@ -88,6 +89,8 @@ pub enum Reply {
         /// How many.
         rows: u32,
     },
+    /// Who orders the live room now, if anybody.
+    Live(Option<LiveLease>),
 }
 
 /// What became of one account of an import.
@@ -246,4 +249,20 @@ pub enum Event {
     },
     /// The settings of the installation changed.
     Configured,
+    /// Another node orders a live room, or the same one anew: whatever an earlier epoch had is void.
+    LiveHeld {
+        /// Which room.
+        room: LiveRoom,
+        /// Who, and by which epoch.
+        lease: LiveLease,
+    },
+    /// A live room is over.
+    LiveEnded {
+        /// Which.
+        room: LiveRoom,
+        /// What was its epoch.
+        epoch: u64,
+        /// It was ended for everybody; otherwise nobody was in it, or its lease was forgotten.
+        closed: bool,
+    },
 }

@@ -12,6 +12,7 @@ pub mod event;
 pub mod group;
 pub mod id;
 pub mod limit;
+pub mod live;
 pub mod message;
 pub mod query;
 pub mod reject;
@@ -26,6 +27,7 @@ pub use id::{
     ClientKey, ConversationId, DeviceId, GroupId, IdError, Pair, Sequence, SessionId, UserId,
     UserSeq,
 };
+pub use live::{LiveAction, LiveLease, LiveRoom};
 pub use message::{Body, Content, Message, MessageOptions};
 pub use query::{Answer, Ask, Query};
 pub use reject::Reject;

@@ -71,7 +71,8 @@ impl Hub {
                     pb::Trimmed { conversation: conversation.to_string(), first: first.0 };
                 self.tell_all(conversation, Body::Trimmed(trimmed), &Item::Receipt);
             }
-            Event::Configured => {}
+            // Live rooms are not the hub's.
+            Event::Configured | Event::LiveHeld { .. } | Event::LiveEnded { .. } => {}
         }
     }
 
