@@ -39,11 +39,11 @@ export class NodesView {
 
   private cells(node: NodeState): string[] {
     const cpu = this.latest(node.node, "CPU");
-    const resident = node.reachable ? this.watch.figures.get(node.node)?.get("stoa_process_resident_bytes") : undefined;
+    const resident = node.state === "up" ? this.watch.figures.get(node.node)?.get("stoa_process_resident_bytes") : undefined;
     const lag = node.lag === undefined ? "" : node.lag === 0 ? "0" : short(node.lag);
     return [
       node.leads ? "leader" : node.role,
-      node.reachable ? "up" : "not reachable",
+      node.state === "up" ? "up" : node.state === "linked" ? "up, not from here" : "not reachable",
       node.applied === undefined ? "" : String(node.applied),
       lag,
       cpu === undefined ? "" : `${short(cpu)} %`,
@@ -57,7 +57,7 @@ export class NodesView {
   private row(node: NodeState, [role = "", state = "", ...rest]: string[]): HTMLElement {
     const name = h("span", { class: "node-name", text: String(node.node) });
     name.style.setProperty("--hue", String(nodeHue(node.node)));
-    return row(String(node.node), [name, mark(role, node.leads ? "good" : "plain"), mark(state, node.reachable ? "good" : "bad"), ...rest]);
+    return row(String(node.node), [name, mark(role, node.leads ? "good" : "neutral"), mark(state, node.state === "up" ? "good" : node.state === "linked" ? "neutral" : "bad"), ...rest]);
   }
 
   private draw(): void {

@@ -81,7 +81,7 @@ export function actions(...buttons: (HTMLElement | undefined)[]): HTMLElement {
 }
 
 /** A word on a coloured ground. */
-export function mark(text: string, look: "good" | "bad" | "plain"): HTMLElement {
+export function mark(text: string, look: "good" | "bad" | "neutral"): HTMLElement {
   return h("span", { class: `mark ${look}`, text });
 }
 

@@ -1,7 +1,6 @@
 // Small plots, one line a node.
 
 import { setText } from "../core/dom";
-import { hue } from "../call/model";
 import { WINDOW_MS, type Point } from "./figures";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -50,7 +49,7 @@ function line(node: number, points: Point[], top: number, now: number): SVGPolyl
   return element;
 }
 
-/** A node's colour. */
+/** A node's colour; neighbours differ most. */
 export function nodeHue(node: number): number {
-  return hue(`node ${node}`);
+  return Math.round(node * 137.5 + 50) % 360;
 }

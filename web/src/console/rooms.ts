@@ -122,7 +122,7 @@ export class RoomsView {
     const what = sourceWord(track.source, track.type) + size;
     const mute = button("Mute", () => this.act("MutePublishedTrack", { room, identity, track_sid: track.sid, muted: true }), this.say);
     mute.setAttribute("aria-label", `Mute ${what} of ${identity}`);
-    return h("li", {}, h("span", { text: what }), track.muted === true ? mark("muted", "plain") : mute);
+    return h("li", {}, h("span", { text: what }), track.muted === true ? mark("muted", "neutral") : mute);
   }
 
   private async act(method: string, body: object): Promise<void> {

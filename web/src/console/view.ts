@@ -84,7 +84,7 @@ export class ConsoleView {
     }
     this.nodes.render();
     if (state === undefined) return;
-    const reachable = state.nodes.filter((node) => node.reachable);
+    const reachable = state.nodes.filter((node) => node.state === "up");
     const figure = (names: string[], together: "sum" | "max") => {
       const values = reachable.map(({ node }) => this.watch.figures.get(node)).map((figures) => figures && names.reduce((sum, name) => sum + (figures.get(name) ?? 0), 0));
       const value = combine(values, together);
@@ -92,7 +92,7 @@ export class ConsoleView {
     };
     const messages = combine(reachable.map(({ node }) => this.watch.tracks.get(node)?.[0]?.points.at(-1)?.value), "max");
     this.sum("Leader", state.leader === undefined ? "none" : `node ${state.leader}`);
-    this.sum("Nodes", `${reachable.length} of ${state.nodes.length}`);
+    this.sum("Nodes", `${state.nodes.filter((node) => node.state !== "gone").length} of ${state.nodes.length}`);
     this.sum("Rooms", figure(["livekit_room_total"], "max"));
     this.sum("Participants", figure(["livekit_participant_total"], "sum"));
     this.sum("Connections", figure(["stoa_im_sockets", "stoa_gateway_sessions"], "sum"));

@@ -6,6 +6,7 @@ import { hue } from "../call/model";
 import { h } from "../core/dom";
 import { icon } from "../core/icons";
 import { clock, tipText } from "./format";
+import { media } from "./media";
 import { textButton } from "./parts";
 
 const REACTIONS = ["👍", "❤️", "😂", "🎉"];
@@ -39,34 +40,40 @@ export function progress(conversation: Conversation, seq: number): "sent" | "del
 /** All that a bubble shows, in a form to compare. */
 export function signature(client: Client, conversation: Conversation, message: Message, place: Place): string {
   const tick = message.sender === client.user ? progress(conversation, message.seq) : "";
-  const quoted = message.replyTo === undefined ? "" : quote(conversation, message.replyTo);
-  return JSON.stringify([message.seq, message.revision, message.gone, tick, quoted, place]);
+  const quoted = message.replyTo === undefined ? "" : quote(client, conversation, message.replyTo);
+  const names = [message.sender, ...(message.content?.tip?.users ?? [])].map((user) => client.name(user));
+  return JSON.stringify([message.seq, message.revision, message.gone, tick, quoted, names, place]);
 }
 
 /** Draws a stored message. */
 export function bubble(client: Client, conversation: Conversation, message: Message, place: Place, actions: BubbleActions): HTMLElement {
-  if (message.content?.tip !== undefined) return h("li", { class: "tip", text: tipText(message.content.tip, client.user) });
+  if (message.content?.tip !== undefined) return h("li", { class: "tip", text: tipText(message.content.tip, client.user, (user) => client.name(user)) });
   const own = message.sender === client.user;
   const body = h("div", { class: "bubble" });
-  if (!own && conversation.group !== undefined && !place.joined) body.append(h("span", { class: "chat-name", text: message.sender }));
-  if (message.replyTo !== undefined) body.append(h("span", { class: "quote", text: quote(conversation, message.replyTo) }));
-  body.append(text(message));
+  if (!own && conversation.group !== undefined && !place.joined) body.append(h("span", { class: "chat-name", text: client.name(message.sender) }));
+  if (message.replyTo !== undefined) body.append(h("span", { class: "quote", text: quote(client, conversation, message.replyTo) }));
+  body.append(shown(message));
   body.append(foot(message.at, message.edited, own ? progress(conversation, message.seq) : undefined));
   if (message.gone === undefined) {
     body.tabIndex = 0;
     body.setAttribute("role", "button");
     body.setAttribute("aria-expanded", String(place.unfolded));
     body.addEventListener("click", (event) => {
-      if (!(event.target instanceof HTMLAnchorElement) && String(getSelection()) === "") actions.unfold(message);
+      const onLink = event.target instanceof Element && event.target.closest("a") !== null;
+      if (!onLink && String(getSelection()) === "") actions.unfold(message);
     });
     body.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") actions.unfold(message);
+      if (event.target !== body || (event.key !== "Enter" && event.key !== " ")) return;
+      event.preventDefault();
+      actions.unfold(message);
     });
   }
   const reactions = Object.entries(message.reactions).map(([reaction, count]) =>
     h("button", { class: "reaction", text: count > 1 ? `${reaction} ${count}` : reaction, attrs: { type: "button" }, on: { click: () => actions.react(message, reaction) } }),
   );
-  const item = h("li", { class: classes(own, place, message.gone !== undefined), attrs: { "data-seq": String(message.seq) } }, body);
+  const { mentions, mentionAll } = message.options;
+  const meant = !own && (mentionAll === true || mentions?.includes(client.user) === true);
+  const item = h("li", { class: classes(own, place, message.gone !== undefined, meant), attrs: { "data-seq": String(message.seq) } }, body);
   if (reactions.length > 0) item.append(h("div", { class: "reactions" }, ...reactions));
   if (place.unfolded) item.append(choices(message, own, actions));
   item.style.setProperty("--hue", String(hue(message.sender)));
@@ -76,7 +83,7 @@ export function bubble(client: Client, conversation: Conversation, message: Mess
 /** Draws a message that is not acknowledged. */
 export function outgoingBubble(outgoing: Outgoing, joined: boolean, actions: BubbleActions): HTMLElement {
   const pending = { content: outgoing.content, gone: undefined };
-  const body = h("div", { class: "bubble" }, text(pending), foot(outgoing.at, false, outgoing.failure === undefined ? "sending" : "failed"));
+  const body = h("div", { class: "bubble" }, shown(pending), foot(outgoing.at, false, outgoing.failure === undefined ? "sending" : "failed"));
   const item = h("li", { class: classes(true, { joined, unfolded: false }, false) }, body);
   if (outgoing.failure !== undefined) {
     const again = textButton("Send again", "quiet", () => actions.resend(outgoing));
@@ -86,8 +93,12 @@ export function outgoingBubble(outgoing: Outgoing, joined: boolean, actions: Bub
   return item;
 }
 
-function classes(own: boolean, place: Place, gone: boolean): string {
-  return ["said", own ? "own" : "", place.joined ? "joined" : "", gone ? "gone" : ""].filter(Boolean).join(" ");
+function classes(own: boolean, place: Place, gone: boolean, meant = false): string {
+  return ["said", own ? "own" : "", place.joined ? "joined" : "", gone ? "gone" : "", meant ? "meant" : ""].filter(Boolean).join(" ");
+}
+
+function shown(message: Pick<Message, "content" | "gone">): HTMLElement {
+  return (message.content && media(message.content)) ?? text(message);
 }
 
 function text(message: Pick<Message, "content" | "gone">): HTMLElement {
@@ -113,7 +124,7 @@ function choices(message: Message, own: boolean, actions: BubbleActions): HTMLEl
   return h("div", { class: "choices" }, ...reactions, reply, edit, recall);
 }
 
-function quote(conversation: Conversation, seq: number): string {
+function quote(client: Client, conversation: Conversation, seq: number): string {
   const answered = conversation.log?.messages.find((message) => message.seq === seq);
-  return answered === undefined ? "An earlier message" : `${answered.sender}: ${words(answered).slice(0, 100)}`;
+  return answered === undefined ? "An earlier message" : `${client.name(answered.sender)}: ${words(answered).slice(0, 100)}`;
 }

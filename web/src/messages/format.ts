@@ -5,9 +5,14 @@ import { words, type Content, type Conversation, type Message, type Status } fro
 /** Messages of one person closer than this stand together. */
 const TOGETHER_MS = 300_000;
 
+/** What people are called. */
+export type Names = (user: string) => string;
+
+const asIs: Names = (user) => user;
+
 /** A line about something that happened in a group. */
-export function tipText(tip: NonNullable<Content["tip"]>, me: string): string {
-  const name = (user: string) => (user === me ? "you" : user);
+export function tipText(tip: NonNullable<Content["tip"]>, me: string, called: Names = asIs): string {
+  const name = (user: string) => (user === me ? "you" : called(user));
   const by = tip.by === undefined || tip.by === "" ? "The service" : capital(name(tip.by));
   const users = tip.users ?? [];
   const more = Math.max(0, (tip.count ?? users.length) - users.length);
@@ -35,16 +40,16 @@ export function tipText(tip: NonNullable<Content["tip"]>, me: string): string {
 }
 
 /** One line for a message, as in the list of conversations. */
-export function preview(message: Message | undefined, me: string, group: boolean): string {
+export function preview(message: Message | undefined, me: string, group: boolean, called: Names = asIs): string {
   if (message === undefined) return "";
-  if (message.content?.tip !== undefined) return tipText(message.content.tip, me);
-  const who = message.sender === me ? "You: " : group ? `${message.sender}: ` : "";
+  if (message.content?.tip !== undefined) return tipText(message.content.tip, me, called);
+  const who = message.sender === me ? "You: " : group ? `${called(message.sender)}: ` : "";
   return who + words(message).replace(/\s+/g, " ").slice(0, 120);
 }
 
 /** What a conversation is called. */
-export function title(conversation: Conversation, groupName: string | undefined): string {
-  return conversation.peer ?? (groupName !== undefined && groupName !== "" ? groupName : `Group ${conversation.group ?? ""}`);
+export function title(conversation: Conversation, groupName: string | undefined, called: Names = asIs): string {
+  return conversation.peer !== undefined ? called(conversation.peer) : (groupName !== undefined && groupName !== "" ? groupName : `Group ${conversation.group ?? ""}`);
 }
 
 /** How somebody is, for people. */
@@ -61,11 +66,16 @@ export function statusText(status: Status): string {
   }
 }
 
+/** How somebody is, with their own words. */
+export function statusLine(status: Status, text: string): string {
+  return status === "STATUS_OFFLINE" || text === "" ? statusText(status) : `${statusText(status)} · ${text}`;
+}
+
 /** Who writes. */
-export function writingText(users: string[], group: boolean): string {
+export function writingText(users: string[], group: boolean, called: Names = asIs): string {
   if (users.length === 0) return "";
   if (!group) return "writing…";
-  return users.length === 1 ? `${users[0]} is writing…` : `${users.length} are writing…`;
+  return users.length === 1 ? `${called(users[0] ?? "")} is writing…` : `${users.length} are writing…`;
 }
 
 /** The time of a message. */

@@ -2,14 +2,21 @@
 
 import type { Client } from "@stoa/im";
 import { h, setText, show } from "../core/dom";
-import { statusText } from "./format";
-import { avatar, textButton } from "./parts";
+import { statusLine } from "./format";
+import { avatar, fold, sureButton, textButton } from "./parts";
+
+const KINDS: [string, string][] = [
+  ["GROUP_KIND_PRIVATE", "Private: members bring members in"],
+  ["GROUP_KIND_PUBLIC", "Public: people ask to come in"],
+];
 
 /** The panel. `open` is called with a conversation to show. */
 export class PeopleView {
   readonly element: HTMLElement;
   private readonly requests = h("ul", { class: "people-rows", attrs: { "aria-label": "Requests" } });
   private readonly friends = h("ul", { class: "people-rows", attrs: { "aria-label": "Friends" } });
+  private readonly blocked = h("ul", { class: "people-rows", attrs: { "aria-label": "Blocked" } });
+  private readonly blockedHead = h("h3", { text: "Blocked" });
   private readonly note = h("p", { class: "empty", attrs: { role: "status" } });
   private readonly noFriends = h("p", { class: "empty", text: "Nobody yet. Ask somebody above." });
   private readonly chosen = new Set<string>();
@@ -33,14 +40,19 @@ export class PeopleView {
       this.noFriends,
       this.friends,
       this.groupForm,
+      this.joinGroup(),
+      this.blockedHead,
+      this.blocked,
     );
     this.say("");
   }
 
   /** Draws what there is now. */
   render(): void {
-    const { friends, incoming, outgoing } = this.client.roster;
-    const signature = JSON.stringify([[...friends.keys()].map((user) => [user, this.client.roster.status(user)]), [...incoming.keys()], [...outgoing.keys()]]);
+    const { client } = this;
+    const { friends, incoming, outgoing, blocked } = client.roster;
+    const look = (user: string) => [user, client.name(user), client.roster.status(user), client.roster.statusText(user)];
+    const signature = JSON.stringify([friends, incoming, outgoing, blocked].map((people) => [...people.keys()].map(look)));
     if (signature === this.signature) return;
     this.signature = signature;
     const asking = [...incoming.values()].map(({ user, message }) =>
@@ -52,8 +64,10 @@ export class PeopleView {
     const asked = [...outgoing.keys()].map((user) => this.row(user, "was asked; waits for an answer", []));
     this.requests.replaceChildren(...asking, ...asked);
     if (friends.has(this.asked)) this.say("");
-    const names = [...friends.keys()].sort((a, b) => a.localeCompare(b));
+    const names = [...friends.keys()].sort((a, b) => client.name(a).localeCompare(client.name(b)));
     this.friends.replaceChildren(...names.map((user) => this.friend(user)));
+    this.blocked.replaceChildren(...[...blocked.keys()].map((user) => this.row(user, "cannot reach you", [textButton("Unblock", "quiet", () => void this.carry(client.roster.block(user, false)))])));
+    show(this.blockedHead, blocked.size > 0);
     show(this.noFriends, names.length === 0);
     show(this.groupForm, names.length > 0);
   }
@@ -92,17 +106,24 @@ export class PeopleView {
     const tick = h("input", { attrs: { type: "checkbox", "aria-label": `${user} into the group` } });
     tick.checked = this.chosen.has(user);
     tick.addEventListener("change", () => (tick.checked ? this.chosen.add(user) : this.chosen.delete(user)));
-    return this.row(user, statusText(this.client.roster.status(user)), [textButton("Chat", "quiet", () => this.open(this.client.privateWith(user).id)), tick]);
+    const { roster } = this.client;
+    const chat = textButton("Chat", "quiet", () => this.open(this.client.privateWith(user).id));
+    const remove = sureButton("Remove", "Really remove?", () => void this.carry(roster.remove(user)));
+    const block = sureButton("Block", "Really block?", () => void this.carry(roster.block(user, true)));
+    const [more, deeds] = fold("⋯", `More about ${user}`, [remove, block]);
+    const actions = [chat, more, tick, deeds].filter((one) => one !== undefined);
+    return this.row(user, statusLine(roster.status(user), roster.statusText(user)), actions);
   }
 
   private newGroup(): HTMLFormElement {
     const name = h("input", { attrs: { type: "text", "aria-label": "Name of the group", placeholder: "Name of a new group", maxlength: "64", required: "" } });
     const make = h("button", { class: "quiet small", text: "Make group", attrs: { type: "submit" } });
-    const form = h("form", { class: "find" }, h("h3", { text: "A group with those ticked" }), name, make);
+    const kind = h("select", { attrs: { "aria-label": "Kind of group" } }, ...KINDS.map(([value, text]) => h("option", { text, attrs: { value } })));
+    const form = h("form", { class: "find" }, h("h3", { text: "A group with those ticked" }), name, kind, make);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const work = async () => {
-        const id = await this.client.createGroup(name.value.trim(), [...this.chosen]);
+        const id = await this.client.createGroup(name.value.trim(), [...this.chosen], kind.value);
         this.chosen.clear();
         this.signature = "";
         name.value = "";
@@ -113,12 +134,30 @@ export class PeopleView {
     return form;
   }
 
+  /** Looks at a group by its id; its conversation says how to come in. */
+  private joinGroup(): HTMLFormElement {
+    const id = h("input", { attrs: { type: "text", "aria-label": "Id of a group", placeholder: "Id of a group", autocapitalize: "none", autocomplete: "off", spellcheck: "false", maxlength: "64", required: "" } });
+    const form = h("form", { class: "find" }, h("h3", { text: "A group that is there already" }), h("div", { class: "invite" }, id, h("button", { class: "quiet small", text: "Look", attrs: { type: "submit" } })));
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const group = id.value.trim();
+      const look = async () => {
+        await this.client.ask({ groupGet: { group } });
+        id.value = "";
+        this.open(`g:${group}`);
+      };
+      void this.carry(look());
+    });
+    return form;
+  }
+
   private row(user: string, line: string, actions: HTMLElement[]): HTMLElement {
+    const name = this.client.name(user);
     return h(
       "li",
       {},
-      avatar(user, this.client.roster.status(user)),
-      h("span", { class: "person" }, h("span", { class: "talk-name", text: user }), h("span", { class: "talk-line", text: line })),
+      avatar(name, this.client.roster.status(user), user),
+      h("span", { class: "person" }, h("span", { class: "talk-name", text: name }), h("span", { class: "talk-line", text: name === user ? line : `${user} · ${line}` })),
       ...actions,
     );
   }

@@ -1,17 +1,16 @@
 // One conversation: its messages and the field to write in.
 
-import { words, type Client, type Conversation, type Message } from "@stoa/im";
+import type { Client, Conversation, Message } from "@stoa/im";
 import { h, setText, show } from "../core/dom";
-import { setIcon } from "../core/icons";
 import { inviteLink } from "../core/options";
 import { randomRoomName } from "../core/random";
+import { PersonView } from "./about";
 import { bubble, outgoingBubble, signature, type BubbleActions } from "./bubble";
-import { day, statusText, title, together, writingText } from "./format";
+import { Compose } from "./compose";
+import { day, statusLine, title, together, writingText } from "./format";
 import { MembersView } from "./members";
-import { arrange, avatar, iconButton } from "./parts";
+import { arrange, avatar, iconButton, textButton } from "./parts";
 
-/** The longest message that can be written, in characters. */
-const CHARS_MAX = 4_000;
 /** How far from its end the log may be and still follow new messages, in pixels. */
 const FOLLOW_PX = 80;
 /** How near to its top it fetches older messages. */
@@ -22,24 +21,24 @@ export class ThreadView {
   readonly element: HTMLElement;
   private readonly conversation: Conversation;
   private readonly log = h("ol", { class: "said-log", attrs: { role: "log", "aria-label": "Messages", tabindex: "0" } });
-  private readonly input: HTMLTextAreaElement;
+  private readonly compose: Compose;
   private readonly name = h("h2");
   private readonly about = h("span", { class: "talk-line", attrs: { role: "status" } });
   private readonly face = h("span", { class: "face" });
-  private readonly aside = h("div", { class: "aside" });
-  private readonly asideText = h("span", { class: "talk-line" });
   private readonly failure = h("p", { class: "chat-failure", attrs: { role: "alert" } });
   private readonly drawn = new Map<string, { signature: string; element: HTMLElement }>();
   private readonly members: MembersView | undefined;
+  private readonly person: PersonView | undefined;
+  private readonly join = h("div", { class: "join-group" });
+  private readonly joinText = h("span");
   private unfolded = 0;
-  private replying: Message | undefined;
-  private editing: Message | undefined;
   private fetching = false;
+  private asked = false;
   private more = true;
   private following = true;
   private readonly actions: BubbleActions = {
-    reply: (message) => this.answer(message),
-    edit: (message) => this.change(message),
+    reply: (message) => this.take(() => this.compose.answer(message)),
+    edit: (message) => this.take(() => this.compose.change(message)),
     recall: (message) => void this.carry(this.client.recall(this.id, message.seq)),
     react: (message, reaction) => void this.react(message, reaction),
     resend: ({ cmid }) => void this.client.resend(this.id, cmid),
@@ -56,18 +55,26 @@ export class ThreadView {
     back: () => void,
   ) {
     this.conversation = client.conversation(id);
-    const { group } = this.conversation;
+    const { group, peer } = this.conversation;
+    const carry = (work: Promise<void>) => void this.carry(work);
     this.members = group === undefined ? undefined : new MembersView(client, group, (text) => this.fail(text), back);
-    this.input = h("textarea", {
-      attrs: { rows: "1", placeholder: "Message", "aria-label": "Message", maxlength: String(CHARS_MAX), enterkeyhint: "send" },
-      on: { input: () => this.onInput(), keydown: (event) => this.onKey(event) },
+    this.person = peer === undefined ? undefined : new PersonView(client, peer, carry, back);
+    this.compose = new Compose(client, this.conversation, {
+      send: (content, options) => {
+        this.following = true;
+        void client.send(id, content, options);
+      },
+      edit: ({ seq }, content) => carry(client.edit(id, seq, content)),
+      fail: (text) => this.fail(text),
     });
-    this.element = h("section", { class: "thread", attrs: { "aria-label": "Conversation" } }, this.header(back), this.members?.element, this.log, this.failure, this.aside, this.form());
-    this.aside.append(this.asideText, iconButton("close", "Cancel", () => this.plain()));
+    const ask = textButton("Come in", "primary", () => carry(this.comeIn()));
+    this.join.append(this.joinText, ask);
+    const panel = this.members?.element ?? this.person?.element;
+    this.element = h("section", { class: "thread", attrs: { "aria-label": "Conversation" } }, this.header(back), panel, this.log, this.failure, this.join, this.compose.element);
     show(this.failure, false);
-    show(this.aside, false);
     this.log.addEventListener("scroll", () => this.onScroll());
     this.render();
+    this.refreshMembers();
     void this.carry(this.client.enter(id));
   }
 
@@ -78,18 +85,24 @@ export class ThreadView {
   }
 
   focus(): void {
-    if (matchMedia("(min-width: 44rem)").matches) this.input.focus();
+    if (matchMedia("(min-width: 44rem)").matches) this.compose.focus();
   }
 
   /** The group has changed. */
   regroup(): void {
-    this.members?.refresh();
     this.renderHead();
+    this.refreshMembers();
+  }
+
+  /** Somebody is called otherwise, or is a friend no longer. */
+  repeople(): void {
+    this.render();
   }
 
   /** Draws what there is now. */
   render(): void {
     this.renderHead();
+    this.person?.render();
     const before = this.log.scrollHeight - this.log.scrollTop;
     arrange(this.log, this.items());
     if (this.following) this.log.scrollTop = this.log.scrollHeight;
@@ -102,16 +115,18 @@ export class ThreadView {
     const { client, conversation } = this;
     const { peer, group } = conversation;
     const info = group === undefined ? undefined : client.group(group);
-    const name = title(conversation, info?.name);
+    const called = (user: string) => client.name(user);
+    const name = title(conversation, info?.name, called);
     const status = peer === undefined ? undefined : client.roster.status(peer);
+    this.renderDoor(info?.member === undefined && info !== undefined);
     setText(this.name, name);
     if (this.face.dataset["for"] !== `${name} ${status}`) {
       this.face.dataset["for"] = `${name} ${status}`;
-      this.face.replaceChildren(avatar(name, status));
+      this.face.replaceChildren(avatar(name, status, peer ?? name));
     }
-    const writing = writingText(client.writing(this.id), group !== undefined);
+    const writing = writingText(client.writing(this.id), group !== undefined, called);
     const count = info?.members ?? 0;
-    const about = status === undefined ? (count === 0 ? "" : count === 1 ? "1 member" : `${count} members`) : statusText(status);
+    const about = status === undefined ? (count === 0 ? "" : count === 1 ? "1 member" : `${count} members`) : statusLine(status, client.roster.statusText(peer ?? ""));
     setText(this.about, writing === "" ? about : writing);
   }
 
@@ -159,36 +174,46 @@ export class ThreadView {
     return items;
   }
 
+  private refreshMembers(): void {
+    const info = this.conversation.group === undefined ? undefined : this.client.group(this.conversation.group);
+    if (this.members === undefined || info?.member === undefined) return;
+    this.members.refresh((users) => (this.compose.members = users));
+  }
+
   private header(back: () => void): HTMLElement {
     const leave = iconButton("back", "All conversations", back);
     leave.classList.add("narrow-only");
     const call = iconButton("camera", "Call", () => void this.call());
     const members = this.members && iconButton("people", "Members", () => this.members?.toggle());
-    return h("header", { class: "thread-head" }, leave, this.face, h("div", { class: "person" }, this.name, this.about), members, call);
+    const about = this.person && iconButton("people", "About", () => this.person?.toggle());
+    return h("header", { class: "thread-head" }, leave, this.face, h("div", { class: "person" }, this.name, this.about), members, about, call);
   }
 
-  private form(): HTMLFormElement {
-    const button = h("button", { class: "primary square", attrs: { type: "submit", "aria-label": "Send", title: "Send" } });
-    setIcon(button, "send");
-    const form = h("form", { class: "chat-form" }, this.input, button);
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.submit();
-    });
-    return form;
+  /** Who is not in the group may ask to be. */
+  private renderDoor(outside: boolean): void {
+    show(this.join, outside);
+    show(this.compose.element, !outside);
+    if (!outside) return;
+    const { group = "" } = this.conversation;
+    const rule = this.client.group(group)?.rules?.join ?? "JOIN_RULE_FREE";
+    const asks = rule === "JOIN_RULE_APPROVAL";
+    const text = rule === "JOIN_RULE_CLOSED" ? "You are not in this group; members bring others in." : asks ? "You are not in this group. Somebody there lets you in." : "You are not in this group yet.";
+    if (!this.asked) setText(this.joinText, text);
   }
 
-  private submit(): void {
-    const text = this.input.value.trim();
-    if (text === "") return;
-    const { editing, replying } = this;
-    this.input.value = "";
-    this.plain();
-    this.onInput(false);
-    this.following = true;
-    this.fail("");
-    if (editing !== undefined) void this.carry(this.client.edit(this.id, editing.seq, { text: { text } }));
-    else void this.client.send(this.id, { text: { text } }, replying === undefined ? {} : { replyTo: String(replying.seq) });
+  private async comeIn(): Promise<void> {
+    const { group = "" } = this.conversation;
+    const { accepted } = await this.client.ask<{ accepted?: boolean }>({ groupJoin: { group } });
+    this.asked = accepted !== true;
+    if (this.asked) setText(this.joinText, "You asked to come in; wait for an answer.");
+    else await this.client.enter(this.id);
+  }
+
+  /** Closes what is unfolded, and takes a message up. */
+  private take(work: () => void): void {
+    this.unfolded = 0;
+    this.render();
+    work();
   }
 
   /** Invites to a call in a new room, and goes there. */
@@ -209,49 +234,6 @@ export class ThreadView {
     const asked = { reactionsGet: { conversation: this.id, seq: String(seq), reaction, limit: 100 } };
     const { users } = await this.client.ask<{ users?: string[] }>(asked);
     await this.client.react(this.id, seq, reaction, users?.includes(this.client.user) ?? false);
-  }
-
-  private answer(message: Message): void {
-    this.plain();
-    this.replying = message;
-    this.note(`Answer to ${message.sender}: ${words(message).slice(0, 80)}`);
-  }
-
-  private change(message: Message): void {
-    this.plain();
-    this.editing = message;
-    this.input.value = words(message);
-    this.note("Change your message");
-    this.onInput(false);
-  }
-
-  private note(text: string): void {
-    this.unfolded = 0;
-    setText(this.asideText, text);
-    show(this.aside, true);
-    this.render();
-    this.input.focus();
-  }
-
-  /** Neither an answer nor a change any more. */
-  private plain(): void {
-    if (this.editing !== undefined) this.input.value = "";
-    this.editing = undefined;
-    this.replying = undefined;
-    show(this.aside, false);
-  }
-
-  private onInput(tell = true): void {
-    this.input.style.height = "auto";
-    this.input.style.height = `${Math.min(this.input.scrollHeight + 2, 140)}px`;
-    if (tell) this.client.typing(this.id, this.input.value !== "");
-  }
-
-  private onKey(event: KeyboardEvent): void {
-    if (event.key === "Escape") this.plain();
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-    event.preventDefault();
-    this.submit();
   }
 
   private onScroll(): void {

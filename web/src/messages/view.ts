@@ -5,6 +5,7 @@ import { h, setAttr, setText, show } from "../core/dom";
 import { brand } from "../core/parts";
 import { enterView } from "./enter";
 import { ListView } from "./list";
+import { MeView } from "./me";
 import { enter, keptLogIn, leave, tokenSource } from "./login";
 import { counter, iconButton, soon, textButton } from "./parts";
 import { PeopleView } from "./people";
@@ -47,12 +48,17 @@ export class MessagesView {
   }
 }
 
+/** What stands beside the conversation. */
+type Side = "chats" | "people" | "me";
+
 /** The messages of one user. */
 class Desk {
   readonly element: HTMLElement;
   private readonly client: Client;
   private readonly list: ListView;
   private readonly people: PeopleView;
+  private readonly me: MeView;
+  private readonly who = h("span", { class: "who" });
   private readonly notice = h("div", { class: "notice", attrs: { role: "status" } });
   private readonly noticeText = h("span");
   private readonly noticeButton: HTMLButtonElement;
@@ -60,10 +66,10 @@ class Desk {
   private readonly hint = h("p", { class: "empty", text: "Choose a conversation." });
   private readonly unread = counter();
   private readonly asking = counter();
-  private readonly tabs: Record<"chats" | "people", HTMLButtonElement>;
+  private readonly tabs: Record<Side, HTMLButtonElement>;
   private readonly endings: (() => void)[] = [];
   private thread: ThreadView | undefined;
-  private tab: "chats" | "people" = "chats";
+  private tab: Side = "chats";
 
   constructor(
     user: string,
@@ -72,14 +78,14 @@ class Desk {
     this.client = new Client({ host: platform(), url: location.origin.replace(/^http/, "ws"), user, tokens: tokenSource() });
     this.list = new ListView(this.client, go);
     this.people = new PeopleView(this.client, go);
-    this.tabs = { chats: this.tabButton("chats", "Chats", this.unread.element), people: this.tabButton("people", "People", this.asking.element) };
+    this.me = new MeView(this.client);
+    this.tabs = { chats: this.tabButton("chats", "Chats", this.unread.element), people: this.tabButton("people", "People", this.asking.element), me: this.tabButton("me", "Me") };
     this.noticeButton = textButton("Use here", "quiet", () => this.client.start());
     this.notice.append(this.noticeText, this.noticeButton);
-    const who = h("span", { class: "who", text: user });
     const out = iconButton("out", "Log out", () => void leave().then(this.gone));
     const calls = h("a", { class: "quiet small", text: "Calls", attrs: { href: "#" } });
-    const sides = h("nav", { class: "tabs" }, this.tabs.chats, this.tabs.people);
-    const side = h("aside", { class: "desk-side" }, h("header", { class: "desk-head" }, brand(), who, calls, out), sides, this.list.element, this.people.element);
+    const sides = h("nav", { class: "tabs" }, this.tabs.chats, this.tabs.people, this.tabs.me);
+    const side = h("aside", { class: "desk-side" }, h("header", { class: "desk-head" }, brand(), this.who, calls, out), sides, this.list.element, this.people.element, this.me.element);
     this.place.append(this.hint);
     this.element = h("div", { class: "desk" }, this.notice, side, this.place);
     this.listen();
@@ -108,11 +114,15 @@ class Desk {
   private listen(): void {
     const lists = soon(() => this.renderLists());
     const thread = soon(() => this.thread?.render());
+    const people = soon(() => this.thread?.repeople());
     const { client } = this;
     this.endings.push(
       client.on("state", () => this.renderState()),
       client.on("conversations", lists),
-      client.on("people", lists),
+      client.on("people", () => {
+        lists();
+        people();
+      }),
       client.on("presence", () => {
         lists();
         this.thread?.renderHead();
@@ -124,7 +134,9 @@ class Desk {
       client.on("messages", (id) => {
         if (id === this.thread?.id) thread();
       }),
-      client.on("group", () => this.thread?.regroup()),
+      client.on("group", (id) => {
+        if (this.thread?.id === `g:${id}`) this.thread.regroup();
+      }),
     );
     const seen = () => this.thread?.markRead();
     const hurry = () => client.hurry();
@@ -155,6 +167,9 @@ class Desk {
     const { client } = this;
     this.list.render(this.thread?.id);
     this.people.render();
+    this.me.render();
+    setText(this.who, client.name(client.user));
+    show(this.me.element, this.tab === "me");
     show(this.list.element, this.tab === "chats");
     show(this.people.element, this.tab === "people");
     for (const [name, button] of Object.entries(this.tabs)) setAttr(button, "aria-pressed", String(name === this.tab));
@@ -164,7 +179,7 @@ class Desk {
     document.title = unread > 0 ? `(${unread}) Messages · Stoa` : "Messages · Stoa";
   }
 
-  private tabButton(name: "chats" | "people", text: string, count: HTMLElement): HTMLButtonElement {
+  private tabButton(name: Side, text: string, count?: HTMLElement): HTMLButtonElement {
     const click = () => {
       this.tab = name;
       this.renderLists();

@@ -5,7 +5,7 @@ import { alarm, clusterState, type Status } from "../console/cluster";
 import { combine, MEASURES, parseFigures, short, Track, WINDOW_MS, type Measure } from "../console/figures";
 import { rowsFrom } from "../console/search";
 
-const members = [1, 2, 3].map((node) => ({ node, address: `10.0.0.${node}:7890`, http: `http://10.0.0.${node}:7880`, role: "voter", leads: false }));
+const members = [1, 2, 3].map((node) => ({ node, address: `10.0.0.${node}:7890`, http: `http://10.0.0.${node}:7880`, role: "voter", leads: false, linked: false }));
 const status = (node: number, more: Partial<Status>): Status => ({ node, leader: 1, term: 5, last: 100, applied: 100, logBytes: 1, storeBytes: 1, nodes: members, ...more });
 
 test("figures of one name are added up over their labels", () => {
@@ -47,7 +47,7 @@ test("numbers have about three digits", () => {
 test("who leads is what the highest term says, and who is behind is seen", () => {
   const state = clusterState([status(3, { leader: 3, term: 4, applied: 90, last: 95 }), status(1, {})]);
   assert.equal(state?.leader, 1);
-  assert.deepEqual(state?.nodes.map(({ node, leads, reachable, lag }) => [node, leads, reachable, lag]), [[1, true, true, 0], [2, false, false, undefined], [3, false, true, 10]]);
+  assert.deepEqual(state?.nodes.map(({ node, leads, state, lag }) => [node, leads, state, lag]), [[1, true, "up", 0], [2, false, "gone", undefined], [3, false, "up", 10]]);
   assert.equal(clusterState([]), undefined);
 });
 
@@ -61,6 +61,8 @@ test("an operator is told what is wrong and what to do", () => {
   assert.equal(told(all), "");
   assert.match(told(all.slice(0, 2)), /Node 3 cannot be reached/);
   assert.match(told(all.slice(0, 1)), /Only 1 of 3 voters .* Start the others/);
+  const linked = members.map((member) => ({ ...member, linked: true }));
+  assert.match(told([status(1, { nodes: linked })]), /Node 2, 3 is up, but this browser does not reach it/);
   assert.match(told(all.map((one) => ({ ...one, leader: null }))), /election/);
 });
 

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readMessage, type Conversation } from "@stoa/im";
-import { day, preview, statusText, tipText, title, together, when, writingText } from "../messages/format";
+import { contentAt } from "../messages/attach";
+import { day, preview, statusLine, statusText, tipText, title, together, when, writingText } from "../messages/format";
+import { isOwn } from "../messages/media";
+import { mentionAt, mentionsIn } from "../messages/mention";
 
 const said = (sender: string, text: string) => readMessage({ seq: 1, sender, content: { text: { text } } });
 
@@ -48,4 +51,43 @@ test("who writes and how they are is said in words", () => {
   assert.equal(writingText(["bob"], true), "bob is writing…");
   assert.equal(writingText(["bob", "cleo"], true), "2 are writing…");
   assert.equal(statusText("STATUS_INVISIBLE"), "offline");
+});
+
+test("people go by their names where these are known", () => {
+  const called = (user: string) => (user === "bob" ? "Robert" : user);
+  assert.equal(preview(said("bob", "hi"), "ada", true, called), "Robert: hi");
+  assert.equal(tipText({ kind: "joined", by: "ada", users: ["bob"] }, "ada", called), "You brought in Robert");
+  assert.equal(title({ peer: "bob" } as Conversation, undefined, called), "Robert");
+  assert.equal(writingText(["bob"], true, called), "Robert is writing…");
+  assert.equal(statusLine("STATUS_BUSY", "in the hills"), "busy · in the hills");
+  assert.equal(statusLine("STATUS_OFFLINE", "in the hills"), "offline");
+});
+
+test("an @ is looked for where one is being written", () => {
+  assert.equal(mentionAt("hello @bo", 9), "bo");
+  assert.equal(mentionAt("@", 1), "");
+  assert.equal(mentionAt("hello @bob and", 14), undefined);
+  assert.equal(mentionAt("mail bob@example", 16), undefined);
+});
+
+test("members are meant by name, everybody by all, and nobody by an address", () => {
+  const members = ["ada", "bob.b", "cleo"];
+  assert.deepEqual(mentionsIn("@ada and (@cleo), @bob.b. and @dan", members), { mentions: ["ada", "cleo", "bob.b"] });
+  assert.deepEqual(mentionsIn("@all", members), { mentionAll: true });
+  assert.deepEqual(mentionsIn("mail ada@ada", members), {});
+  assert.deepEqual(mentionsIn("@all @ada", []), {});
+});
+
+test("an address becomes what its ending says, and two numbers a place", () => {
+  assert.deepEqual(contentAt("https://example.org/a/cat%20one.PNG?x"), { image: { file: { url: "https://example.org/a/cat%20one.PNG?x", name: "cat one.PNG" } } });
+  assert.deepEqual(contentAt("https://example.org/"), { file: { file: { url: "https://example.org/", name: "example.org" } } });
+  assert.ok(contentAt("http://example.org/a.mp4")?.video);
+  assert.deepEqual(contentAt("48.2082, -16.5"), { location: { latitudeE6: 48_208_200, longitudeE6: -16_500_000 } });
+  for (const wrong of ["91, 0", "javascript:alert(1)", "cat.png", "https://"]) assert.equal(contentAt(wrong), undefined, wrong);
+});
+
+test("only pictures of the message itself and of this node are shown at once", () => {
+  assert.ok(isOwn("data:image/jpeg;base64,AAAA", "https://chat.example"));
+  assert.ok(isOwn("https://chat.example/files/1", "https://chat.example"));
+  for (const other of ["https://elsewhere.example/1.png", "data:image/svg+xml;base64,AAAA", "data:text/html;base64,AAAA", "javascript:1"]) assert.ok(!isOwn(other, "https://chat.example"), other);
 });
