@@ -72,6 +72,9 @@ pub(crate) struct Node {
     pub(crate) role: String,
     /// It leads.
     pub(crate) leads: bool,
+    /// The node that answers has a link to it, or is it.
+    #[serde(default)]
+    pub(crate) linked: bool,
 }
 
 /// The cluster, as one node sees it.
@@ -132,6 +135,7 @@ impl Admin {
 async fn nodes(State(admin): Shared, headers: HeaderMap) -> Result<Json<Status>, Error> {
     admin.check(&headers)?;
     let status = admin.log.status();
+    let peers = admin.log.peers().borrow().clone();
     let node = |(id, (member, role)): (NodeId, (Member, Role))| Node {
         node: id.0,
         address: member.address,
@@ -141,6 +145,7 @@ async fn nodes(State(admin): Shared, headers: HeaderMap) -> Result<Json<Status>,
             Role::Learner => "learner".to_owned(),
         },
         leads: status.leader == Some(id),
+        linked: id == status.node || peers.contains_key(&id),
     };
     Ok(Json(Status {
         node: status.node.0,
