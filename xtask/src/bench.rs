@@ -1,6 +1,6 @@
 //! Benchmarks, with machine and commit beside the figures.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -18,6 +18,8 @@ pub(crate) enum What {
     Sfu,
     /// Time from join to the first decoded frame in Chromium.
     Join,
+    /// Chat on one node and three: throughput, latencies, memory, fail-over, catching up, restart.
+    Im,
 }
 
 /// Measures.
@@ -26,6 +28,7 @@ pub(crate) fn bench(what: What, args: &[String]) -> Result<()> {
     match what {
         What::Sfu => sfu(args),
         What::Join => join(args),
+        What::Im => im(args),
     }
 }
 
@@ -44,6 +47,16 @@ fn join(args: &[String]) -> Result<()> {
     let stoa = up::build(true)?;
     let mut bench = npm("tests", &["run", "--silent", "bench:join", "--"]);
     run(bench.args(args).env("STOA", stoa))
+}
+
+/// Builds the program and the load generator for production and has the generator measure; it starts the nodes itself.
+fn im(args: &[String]) -> Result<()> {
+    let packages = ["--package", "node", "--package", "loadgen"];
+    run(cargo(&["build", "--locked", "--release"]).args(packages))?;
+    let stoa = up::stoa(true);
+    let loadgen = Path::new(&stoa).with_file_name("stoa-loadgen");
+    let mut bench = command(&loadgen.to_string_lossy(), &["bench-im", "--stoa", &stoa]);
+    run(bench.args(args))
 }
 
 /// The commit, the processor and the kernel.
