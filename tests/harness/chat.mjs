@@ -330,14 +330,20 @@ export class Chatter {
     return within(`${this.user} to be answered ${what}`, answer);
   }
 
-  /** Asks for what must be refused; returns the error. */
-  async refused(body) {
+  /** Asks for what may be refused; returns the answer or the error. */
+  async refusedOr(body) {
     try {
-      await this.ask(body);
+      return await this.ask(body);
     } catch (error) {
       if (error instanceof ChatError) return error;
       throw error;
     }
+  }
+
+  /** Asks for what must be refused; returns the error. */
+  async refused(body) {
+    const answer = await this.refusedOr(body);
+    if (answer instanceof ChatError) return answer;
     throw new Error(`${this.user} was not refused ${JSON.stringify(body).slice(0, 200)}`);
   }
 

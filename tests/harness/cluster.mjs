@@ -19,8 +19,8 @@ export async function stoa(...args) {
 }
 
 export class Cluster {
-  /** Starts nodes 1 to `size`, and has 1 take in the others. */
-  static async start(size = 3) {
+  /** Starts nodes 1 to `size`, and has 1 take in the others. `place` says where each is to run, if not on loopback as it is. */
+  static async start(size = 3, place = () => ({})) {
     const cluster = new Cluster();
     cluster.dir = await mkdtemp(join(tmpdir(), "stoa-cluster-"));
     cluster.nodes = new Map();
@@ -28,11 +28,12 @@ export class Cluster {
     const certificates = join(cluster.dir, "certificates");
     await stoa("cluster", "init", "--out", certificates, "--nodes", ids.join(","));
     for (const id of ids) {
+      const { host = "127.0.0.1", env: own = {}, ...where } = await place(id);
       const config = [
-        'bind = "127.0.0.1"', "drain_s = 0", "[rtc]", "shards = 1", 'bind = "0.0.0.0"', 'node_ips = ["127.0.0.1"]', "[chat]", "sign_up = true",
+        `bind = "${host}"`, "drain_s = 0", "[rtc]", "shards = 1", 'bind = "0.0.0.0"', `node_ips = ["${host}"]`, "[chat]", "sign_up = true",
         "[cluster]", `node = ${id}`, `certificates = "${join(certificates, `node-${id}`)}"`, `join = ${id > 1}`,
       ].join("\n");
-      const options = { config, dev: false, env: { STOA_KEYS: `${KEY}: ${SECRET}` }, ready: id === 1 };
+      const options = { ...where, host, config, dev: false, env: { STOA_KEYS: `${KEY}: ${SECRET}`, ...own }, ready: id === 1 };
       cluster.nodes.set(id, await StoaNode.start(options));
     }
     for (const id of ids.slice(1)) await cluster.add(id);
@@ -41,7 +42,7 @@ export class Cluster {
 
   async add(id) {
     const node = this.nodes.get(id);
-    await stoa("cluster", "add", "--url", this.nodes.get(1).http, "--node", `${id}`, "--address", `127.0.0.1:${node.base + 10}`);
+    await stoa("cluster", "add", "--url", this.nodes.get(1).http, "--node", `${id}`, "--address", `${node.host}:${node.base + 10}`, "--http", node.http);
   }
 
   get all() {

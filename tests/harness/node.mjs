@@ -26,13 +26,13 @@ const running = new Set();
 process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
 
 export class StoaNode {
-  /** Starts a node with its own data folder; `config` is TOML. */
-  static async start({ config = "", env = {}, args = [], dev = true, ready = true } = {}) {
+  /** Starts a node with its own data folder; `config` is TOML. `host` is where it is reached, `under` a command that runs it. */
+  static async start({ config = "", env = {}, args = [], dev = true, ready = true, host = "127.0.0.1", under = [], data } = {}) {
     if (!existsSync(STOA)) throw new Error(`${STOA} is not built: run cargo build -p node`);
     const node = new StoaNode();
-    node.data = await mkdtemp(join(tmpdir(), "stoa-e2e-"));
+    node.data = data ?? await mkdtemp(join(tmpdir(), "stoa-e2e-"));
     node.base = await freeBase();
-    node.env = env;
+    Object.assign(node, { env, host, under });
     node.args = ["serve", ...(dev ? ["--dev"] : []), "--port-base", `${node.base}`, "--data", join(node.data, "data")];
     if (config) {
       await writeFile(join(node.data, "stoa.toml"), config);
@@ -45,11 +45,11 @@ export class StoaNode {
   }
 
   get http() {
-    return `http://127.0.0.1:${this.base}`;
+    return `http://${this.host}:${this.base}`;
   }
 
   get ws() {
-    return `ws://127.0.0.1:${this.base}`;
+    return `ws://${this.host}:${this.base}`;
   }
 
   /** The UDP media ports: one per shard. */
@@ -64,7 +64,8 @@ export class StoaNode {
   /** Starts the process; one that is not part of a cluster yet is not `ready` but answers. */
   async spawn(ready = true) {
     const env = { ...process.env, ...this.env };
-    this.child = spawn(STOA, this.args, { env, stdio: ["ignore", "pipe", "pipe"], cwd: this.data });
+    const [program, ...args] = [...this.under, STOA, ...this.args];
+    this.child = spawn(program, args, { env, stdio: ["ignore", "pipe", "pipe"], cwd: this.data });
     running.add(this.child);
     this.child.once("exit", () => running.delete(this.child));
     for (const stream of [this.child.stdout, this.child.stderr]) {

@@ -45,6 +45,9 @@ const PACKAGES: &[Package] = &[
         "webrtcbin: a WHIP sender not made by browser vendors",
     ),
     Package("gstreamer1.0-nice", For::Test, "ICE for webrtcbin"),
+    Package("iproute2", For::Test, "gives nodes networks of their own, to part them"),
+    Package("iptables", For::Test, "loses packets between them, one way or both"),
+    Package("libfaketime", For::Test, "shifts the clock of one node"),
 ];
 
 /// Installs the Debian packages that are missing.
