@@ -6,9 +6,12 @@ use std::{
 };
 
 use axum::Router;
-use proto::im::{
-    Answer, Command, Query, Reply, account::AccountState, command::Actor, event::Event, id::UserId,
-    query::Ask, reject::Reject,
+use proto::{
+    id::NodeId,
+    im::{
+        Action, Answer, Command, LiveLease, LiveRoom, Query, Reply, account::AccountState,
+        command::Actor, event::Event, id::UserId, query::Ask, reject::Reject,
+    },
 };
 use tokio::{
     sync::{Notify, oneshot},
@@ -18,13 +21,14 @@ use tokio::{
 use super::{
     config::Config,
     hub::Hub,
-    live::Live,
+    live::{LeaseAsk, Live},
     mailbox::Close,
     mint::Mint,
     password::Hasher,
-    port::{Notice, Notices, Refused, Request, Requests},
+    port::{Notice, Notices, Refused, Relay, Request, Requests},
     socket,
     token::{Tokens, User},
+    wire::pb,
 };
 use crate::{Gateway, Shared, error::Error, rest};
 
@@ -74,6 +78,7 @@ impl Chat {
     #[must_use]
     pub fn new(gateway: &Gateway, config: Config, requests: Requests, mint: Mint) -> Self {
         let shared = gateway.shared().clone();
+        let live = Live::new(config.node, shared.clock.now().0);
         let tokens = Tokens::new(&config.secret, shared.config.keys.clone());
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self(Arc::new(Inner {
@@ -86,7 +91,7 @@ impl Chat {
             replays: rest::replay::Replays::default(),
             requests,
             hub: Mutex::default(),
-            live: Mutex::default(),
+            live: Mutex::new(live),
             earlier: Notify::new(),
             config,
         }))
@@ -134,23 +139,39 @@ impl Chat {
 
     fn on_notices(&self, notices: impl Iterator<Item = Notice>) {
         let now = Instant::now();
+        let mut for_live = Vec::new();
         self.hub(|hub| {
             for notice in notices {
                 match notice {
                     Notice::Applied(events) => {
                         count_messages(&events);
                         events.iter().for_each(|event| hub.handle_event(event));
+                        for_live.extend(events.into_iter().filter_map(live_news));
                     }
                     Notice::Skipped => {
                         tracing::warn!("part of the log was skipped: all sessions connect again");
                         hub.close_all(Close::Draining);
+                        for_live.push(LiveNews::Skipped);
                     }
-                    Notice::Relayed { from, frame } => hub.handle_relay(now, from, &frame),
-                    Notice::NodeUp(node) => hub.node_up(now, node),
-                    Notice::NodeDown(node) => hub.node_down(now, node),
+                    Notice::Relayed { from, frame } => {
+                        let frames = hub.handle_relay(now, from, &frame);
+                        for_live.extend(frames.map(|frames| LiveNews::Frames(from, frames)));
+                    }
+                    Notice::NodeUp(node) => {
+                        hub.node_up(now, node);
+                        for_live.push(LiveNews::Up(node));
+                    }
+                    Notice::NodeDown(node) => {
+                        hub.node_down(now, node);
+                        for_live.push(LiveNews::Down(node));
+                    }
+                    Notice::Quorum(has) => for_live.push(LiveNews::Quorum(has)),
                 }
             }
         });
+        if !for_live.is_empty() {
+            self.live(|live| for_live.into_iter().for_each(|news| tell_live(live, now, news)));
+        }
     }
 
     /// Asks the hub; what it has for other nodes is sent. Soft state that does not get through is lost.
@@ -160,23 +181,44 @@ impl Chat {
         let answer = ask(&mut hub);
         let (relays, after) = (hub.drain_relays(), hub.poll_timeout());
         drop(hub);
-        for relay in relays {
-            if self.requests.try_send(Request::Relay(relay)).is_err() {
-                metrics::counter!("stoa_im_relays_dropped_total").increment(1);
-            }
+        self.send_relays(relays);
+        self.hurry(before, after);
+        answer
+    }
+
+    /// Asks the live rooms; what they have for other nodes is sent, and the log is asked what they ask.
+    pub(crate) fn live<T>(&self, ask: impl FnOnce(&mut Live) -> T) -> T {
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = live.poll_timeout();
+        let answer = ask(&mut live);
+        let (relays, leases) = live.drain(Instant::now());
+        let after = live.poll_timeout();
+        drop(live);
+        self.send_relays(relays);
+        for lease in leases {
+            tokio::spawn(self.clone().ask_lease(lease));
         }
         self.hurry(before, after);
         answer
     }
 
-    pub(crate) fn live<T>(&self, ask: impl FnOnce(&mut Live) -> T) -> T {
-        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = live.poll_timeout();
-        let answer = ask(&mut live);
-        let after = live.poll_timeout();
-        drop(live);
-        self.hurry(before, after);
-        answer
+    /// Soft state that does not get through is lost.
+    fn send_relays(&self, relays: Vec<Relay>) {
+        for relay in relays {
+            if self.requests.try_send(Request::Relay(relay)).is_err() {
+                metrics::counter!("stoa_im_relays_dropped_total").increment(1);
+            }
+        }
+    }
+
+    async fn ask_lease(self, ask: LeaseAsk) {
+        let action = Action::Live { room: ask.room.clone(), action: ask.action.clone() };
+        let reply = self.change(Command { actor: Self::by_backend(None), action }).await;
+        let answer = match reply {
+            Ok(Reply::Live(lease)) => Some(lease),
+            Ok(_) | Err(_) => None,
+        };
+        self.live(|live| live.handle_answer(Instant::now(), &ask, answer));
     }
 
     fn hurry(&self, before: Option<Instant>, after: Option<Instant>) {
@@ -291,4 +333,35 @@ fn count_messages(events: &[Event]) {
     let messages = events.iter().filter(|event| matches!(event, Event::Message { .. })).count();
     metrics::counter!("stoa_im_messages_total")
         .increment(u64::try_from(messages).unwrap_or(u64::MAX));
+}
+
+/// What live rooms are told, in order.
+enum LiveNews {
+    Frames(NodeId, pb::LiveFrames),
+    Held(LiveRoom, LiveLease),
+    Ended(LiveRoom, u64, bool),
+    Up(NodeId),
+    Down(NodeId),
+    Quorum(bool),
+    Skipped,
+}
+
+fn live_news(event: Event) -> Option<LiveNews> {
+    match event {
+        Event::LiveHeld { room, lease } => Some(LiveNews::Held(room, lease)),
+        Event::LiveEnded { room, epoch, closed } => Some(LiveNews::Ended(room, epoch, closed)),
+        _ => None,
+    }
+}
+
+fn tell_live(live: &mut Live, now: Instant, news: LiveNews) {
+    match news {
+        LiveNews::Frames(from, frames) => live.handle_frames(now, from, frames),
+        LiveNews::Held(room, lease) => live.handle_lease(now, &room, &lease, true),
+        LiveNews::Ended(room, epoch, closed) => live.handle_end(now, &room, epoch, closed),
+        LiveNews::Up(node) => live.node_up(now, node),
+        LiveNews::Down(node) => live.node_down(now, node),
+        LiveNews::Quorum(has) => live.set_quorum(now, has),
+        LiveNews::Skipped => live.lose_track(now),
+    }
 }

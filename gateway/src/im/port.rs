@@ -93,4 +93,6 @@ pub enum Notice {
     NodeUp(NodeId),
     /// A link to another node broke: its soft state is void.
     NodeDown(NodeId),
+    /// Whether this node has links to a majority of those who vote. Until it is told, it has.
+    Quorum(bool),
 }

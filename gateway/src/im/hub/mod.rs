@@ -207,11 +207,16 @@ impl Hub {
         }
     }
 
-    /// A frame of another node.
-    pub fn handle_relay(&mut self, now: Instant, from: NodeId, frame: &Bytes) {
+    /// A frame of another node; what is for live rooms is handed back.
+    pub fn handle_relay(
+        &mut self,
+        now: Instant,
+        from: NodeId,
+        frame: &Bytes,
+    ) -> Option<pb::LiveFrames> {
         let Ok(pb::Relay { what: Some(what) }) = pb::Relay::decode(frame.as_ref()) else {
             metrics::counter!("stoa_im_relays_unreadable_total").increment(1);
-            return;
+            return None;
         };
         match what {
             pb::relay::What::Presence(presences) => {
@@ -240,7 +245,9 @@ impl Hub {
                     self.tell_typing(&user, &conversation, push);
                 }
             }
+            pb::relay::What::Live(frames) => return Some(frames),
         }
+        None
     }
 
     /// What is for other nodes, in order.

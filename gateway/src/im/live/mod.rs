@@ -1,30 +1,43 @@
-//! Live rooms: chatter that is not stored. Pure: time is an argument, frames leave through mailboxes.
+//! Live rooms: chatter that is not stored. Pure: time is an argument, frames leave through mailboxes, what is for other
+//! nodes and what is to be asked of the log is collected until the shell takes it.
 //!
-//! Messages get an offset, are kept in a ring for those who come later, and leave once a tick, encoded once. What is
-//! too much is refused with the time to wait, never dropped in silence. One node holds a room: who else wants it is
-//! for the holder of its lease, later; the seam is that nothing here knows where its callers are.
+//! One node orders a room: it has the room's lease ([`lease`]) and its [`Hold`](hold::Hold). Every node with people in
+//! the room has an [`Edge`](edge::Edge): it tells the holder, in totals, how many they are and how often they liked,
+//! passes on what they say, and passes what the holder tells to all of them, encoded once. The holder's own people are
+//! served by an edge as well. Frames between nodes may be lost: totals are told again, offsets show what is missing, and
+//! who waits for an answer waits for so long only.
+//!
+//! A node that lost the holder takes the lease over by comparing epochs, and goes on with what it had under a new
+//! epoch. A holder that has no links to a quorum orders nothing until the log says that the lease is still its own.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::Duration,
 };
 
 use prost::Message as _;
-use proto::im::id::UserId;
-use tokio::time::Instant;
+use proto::{id::NodeId, im::live::LiveRoom};
+use tokio::{sync::oneshot, time::Instant};
 
-use super::{
-    mailbox::Mailbox,
-    outbox::{Item, Priority},
-    wire::{
-        Encoded,
-        pb::{self, server_frame::Body},
-    },
-};
-
+mod edge;
+mod hold;
+mod lease;
+mod post;
+mod rates;
+mod ring;
 #[cfg(test)]
 mod tests;
+mod turn;
+
+use edge::{Edge, Waiter};
+use hold::Hold;
+pub use lease::LeaseAsk;
+use lease::Leases;
+use post::Post;
+
+use super::{mailbox::Mailbox, port::Relay, wire::pb};
+use crate::error::Error;
 
 /// Messages that are told to those who come.
 pub const RING_MAX: usize = 200;
@@ -32,28 +45,28 @@ pub const RING_MAX: usize = 200;
 pub const RING_BYTES_MAX: usize = 64 * 1024;
 /// What happened in a room is told this often.
 pub const TICK_EVERY: Duration = Duration::from_millis(100);
-/// Live rooms at once on a node.
+/// Live rooms with people on a node, at once.
 pub const ROOMS_MAX: usize = 10_000;
+/// Live rooms that a node orders, at once: those without people are kept for a while.
+pub const HOLDS_MAX: usize = 20_000;
 /// Live rooms of one session at once.
 pub const ROOMS_PER_SESSION_MAX: usize = 8;
 /// An empty room is remembered for this long.
 pub const EMPTY_KEPT: Duration = Duration::from_mins(10);
 /// Largest message, in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024;
-/// Messages a second of one user.
-const USER_PER_SECOND: u32 = 5;
-/// Messages of one user at once.
-const USER_BURST: u32 = 10;
-/// Messages a second of a room, by priority: high, normal, low.
-const ROOM_PER_SECOND: [u32; 3] = [40, 30, 10];
-/// Bytes a second that a room tells each of its audience.
-const BYTES_PER_SECOND: u32 = 8 * 1024;
-/// Bytes at once.
-const BYTES_BURST: u32 = 4 * BYTES_PER_SECOND;
+/// Bytes of a message for who it is from.
+const NAMES_BYTES_MAX: usize = 1024;
 /// Likes of one session in one frame.
 const LIKES_MAX: u32 = 100;
-/// Users whose rate is remembered in a room; they are forgotten together.
-const SENDERS_MAX: usize = 4_096;
+/// Who waits for the holder is answered by then.
+pub const ANSWER_AFTER_MAX: Duration = Duration::from_secs(5);
+/// A holder without a link has this long to get one back.
+pub const TAKE_AFTER: Duration = Duration::from_millis(500);
+/// A lease that was not answered for is asked for again.
+pub const SEEK_EVERY: Duration = Duration::from_secs(1);
+/// Frames of another node in one parcel.
+const FRAMES_MAX: usize = 65_536;
 
 /// Why something was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,299 +75,326 @@ pub enum LiveError {
     Throttled(Duration),
     /// Not in the room.
     NotJoined,
+    /// May listen only.
+    ReadOnly,
     /// Too many rooms, of the session or of the node.
     TooManyRooms,
     /// The message is too large.
     TooLarge,
+    /// Nobody orders the room at the moment: nothing was done.
+    Unavailable,
+    /// Who ordered the room is gone: it may have been done.
+    Unknown,
+}
+
+impl From<LiveError> for Error {
+    fn from(error: LiveError) -> Self {
+        match error {
+            LiveError::Throttled(after) => Self::LiveThrottled { after },
+            LiveError::NotJoined => Self::LiveNotJoined,
+            LiveError::ReadOnly => Self::GrantMissing("canPublishData"),
+            LiveError::TooManyRooms => Self::RateLimited { after: Duration::from_secs(60) },
+            LiveError::TooLarge => Self::TooLarge { limit: MESSAGE_BYTES_MAX },
+            LiveError::Unavailable => Self::LiveUnavailable { unknown: false },
+            LiveError::Unknown => Self::LiveUnavailable { unknown: true },
+        }
+    }
+}
+
+/// Who speaks in a room.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Speaker {
+    /// The account, or the identity in the call.
+    pub id: String,
+    /// The name in the call; accounts have profiles.
+    pub name: String,
+    /// It came with the token of a call.
+    pub guest: bool,
+    /// May say something.
+    pub may_speak: bool,
 }
 
 /// All live rooms of a node.
-#[derive(Debug, Default)]
-pub struct Live {
-    rooms: BTreeMap<String, Room>,
-    /// Rooms of each session.
-    joined: BTreeMap<u128, Vec<String>>,
-    tick_at: Option<Instant>,
-}
-
 #[derive(Debug)]
-struct Room {
-    epoch: u64,
-    offset: u64,
-    ring: VecDeque<pb::LiveMessage>,
-    ring_bytes: usize,
-    fresh: Vec<pb::LiveMessage>,
-    audience: BTreeMap<u128, Arc<Mailbox>>,
-    senders: BTreeMap<UserId, Level>,
-    levels: [Level; 3],
-    bytes: Level,
-    likes: u64,
-    came: u32,
-    went: u32,
-    dirty: bool,
-    empty_since: Option<Instant>,
+pub struct Live {
+    me: NodeId,
+    edges: BTreeMap<LiveRoom, Edge>,
+    holds: BTreeMap<LiveRoom, Hold>,
+    /// Rooms of each session.
+    joined: BTreeMap<u128, Vec<LiveRoom>>,
+    /// Nodes with a link.
+    up: BTreeSet<NodeId>,
+    has_quorum: bool,
+    post: Post,
+    leases: Leases,
+    dirty: Dirty,
+    wakes: Wakes,
+    /// Tickets and lives; never used twice, also not by an earlier process of this node.
+    next: u64,
 }
 
-/// The level of a token bucket, in thousandths.
-#[derive(Clone, Copy, Debug)]
-struct Level {
-    thousandths: u64,
-    at: Instant,
+/// Rooms where something happened.
+#[derive(Debug, Default)]
+struct Dirty {
+    edges: BTreeSet<LiveRoom>,
+    holds: BTreeSet<LiveRoom>,
+    at: Option<Instant>,
 }
 
-impl Level {
-    fn full(now: Instant, burst: u32) -> Self {
-        Self { thousandths: u64::from(burst) * 1000, at: now }
-    }
+/// When which room is looked at.
+#[derive(Debug, Default)]
+struct Wakes {
+    at: BTreeSet<(Instant, LiveRoom)>,
+    of: BTreeMap<LiveRoom, Instant>,
+}
 
-    /// How long until `amount` can be taken; zero: now.
-    fn wait(&mut self, now: Instant, amount: u32, per_second: u32, burst: u32) -> Duration {
-        let passed = now.saturating_duration_since(self.at).as_millis();
-        let gained = u64::try_from(passed).unwrap_or(u64::MAX).saturating_mul(per_second.into());
-        self.thousandths = self.thousandths.saturating_add(gained).min(u64::from(burst) * 1000);
-        self.at = now;
-        let lacking = (u64::from(amount) * 1000).saturating_sub(self.thousandths);
-        Duration::from_millis(lacking.div_ceil(per_second.into()))
-    }
-
-    const fn take(&mut self, amount: u32) {
-        self.thousandths = self.thousandths.saturating_sub(amount as u64 * 1000);
+impl Wakes {
+    fn set(&mut self, room: &LiveRoom, at: Option<Instant>) {
+        if self.of.get(room).copied() == at {
+            return;
+        }
+        if let Some(before) = self.of.remove(room) {
+            self.at.remove(&(before, room.clone()));
+        }
+        if let Some(at) = at {
+            self.of.insert(room.clone(), at);
+            self.at.insert((at, room.clone()));
+        }
     }
 }
 
 impl Live {
-    /// A session comes into a room. Answers what was said and counted so far. `epoch` names the room if it is new.
+    /// No rooms yet. `start_ms`: when the process began, in milliseconds since 1970.
+    #[must_use]
+    pub fn new(me: NodeId, start_ms: u64) -> Self {
+        Self {
+            me,
+            edges: BTreeMap::new(),
+            holds: BTreeMap::new(),
+            joined: BTreeMap::new(),
+            up: BTreeSet::new(),
+            has_quorum: true,
+            post: Post::default(),
+            leases: Leases::default(),
+            dirty: Dirty::default(),
+            wakes: Wakes::default(),
+            next: start_ms << 16,
+        }
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    /// A session comes into a room. What was said and counted so far is answered to `rid`, perhaps later.
     ///
     /// # Errors
-    /// [`LiveError::TooManyRooms`].
+    /// [`LiveError`]; there is no other answer then.
     pub fn join(
         &mut self,
         now: Instant,
-        mailbox: Arc<Mailbox>,
-        name: &str,
-        epoch: u64,
-    ) -> Result<pb::LiveBatch, LiveError> {
-        let joined = self.joined.entry(mailbox.id).or_default();
-        let is_in = joined.iter().any(|other| other == name);
-        if !is_in && joined.len() >= ROOMS_PER_SESSION_MAX {
+        (mailbox, rid): (Arc<Mailbox>, u32),
+        room: &LiveRoom,
+        speaker: Speaker,
+    ) -> Result<(), LiveError> {
+        let session = mailbox.id;
+        let joined = self.joined.get(&session).map_or(&[][..], Vec::as_slice);
+        let is_in = joined.contains(room);
+        if (!is_in && joined.len() >= ROOMS_PER_SESSION_MAX) || !self.has_room_for(room) {
             return Err(LiveError::TooManyRooms);
         }
-        if self.rooms.len() >= ROOMS_MAX && !self.rooms.contains_key(name) {
-            return Err(LiveError::TooManyRooms);
-        }
+        let edge = self.edge(now, room);
+        edge.join(now, (mailbox, rid), speaker, room.as_str())?;
         if !is_in {
-            joined.push(name.to_owned());
+            self.joined.entry(session).or_default().push(room.clone());
         }
-        let room = self.rooms.entry(name.to_owned()).or_insert_with(|| Room::new(now, epoch));
-        if room.audience.insert(mailbox.id, mailbox).is_none() {
-            room.came += 1;
-            room.dirty = true;
-        }
-        room.empty_since = None;
-        let state =
-            pb::LiveBatch { messages: room.ring.iter().cloned().collect(), ..room.counts(name) };
-        self.wake_by(now + TICK_EVERY);
-        Ok(state)
+        self.mark_edge(now, room);
+        self.look(now, room);
+        Ok(())
+    }
+
+    fn has_room_for(&self, room: &LiveRoom) -> bool {
+        let is_full = self.edges.len() >= ROOMS_MAX || self.holds.len() >= HOLDS_MAX;
+        !is_full || self.edges.contains_key(room)
+    }
+
+    fn edge(&mut self, now: Instant, room: &LiveRoom) -> &mut Edge {
+        let life = self.number();
+        self.edges.entry(room.clone()).or_insert_with(|| Edge::new(now, life))
     }
 
     /// A session leaves a room.
-    pub fn leave(&mut self, now: Instant, session: u128, name: &str) {
+    pub fn leave(&mut self, now: Instant, session: u128, room: &LiveRoom) {
         if let Some(joined) = self.joined.get_mut(&session) {
-            joined.retain(|other| other != name);
+            joined.retain(|other| other != room);
             if joined.is_empty() {
                 self.joined.remove(&session);
             }
         }
-        let Some(room) = self.rooms.get_mut(name) else { return };
-        if room.audience.remove(&session).is_none() {
-            return;
+        if self.edges.get_mut(room).is_some_and(|edge| edge.leave(session)) {
+            self.mark_edge(now, room);
         }
-        room.went += 1;
-        room.dirty = true;
-        if room.audience.is_empty() {
-            room.empty_since = Some(now);
-        }
-        self.wake_by(now + TICK_EVERY);
     }
 
     /// A session is over: it leaves every room.
     pub fn leave_all(&mut self, now: Instant, session: u128) {
-        for name in self.joined.remove(&session).unwrap_or_default() {
-            self.leave(now, session, &name);
+        for room in self.joined.remove(&session).unwrap_or_default() {
+            self.leave(now, session, &room);
         }
     }
 
-    /// Says something in a room. Answers its offset and the room's epoch.
+    /// Says something in a room. The offset is answered to `rid`, or why it was not taken, perhaps later.
     ///
     /// # Errors
-    /// [`LiveError`]; nothing was said.
+    /// [`LiveError`]; there is no other answer then.
     pub fn send(
         &mut self,
         now: Instant,
-        session: u128,
-        name: &str,
+        (session, rid): (u128, u32),
+        room: &LiveRoom,
         mut message: pb::LiveMessage,
-    ) -> Result<pb::LiveSent, LiveError> {
-        let room = self.rooms.get_mut(name).ok_or(LiveError::NotJoined)?;
-        let mailbox = room.audience.get(&session).ok_or(LiveError::NotJoined)?;
-        let user = mailbox.owner.user.clone();
-        let bytes = u32::try_from(message.encoded_len()).unwrap_or(u32::MAX);
-        if bytes as usize > MESSAGE_BYTES_MAX {
+    ) -> Result<(), LiveError> {
+        let edge = self.edges.get(room).ok_or(LiveError::NotJoined)?;
+        let speaker = edge.speaker(session).ok_or(LiveError::NotJoined)?;
+        if !speaker.may_speak {
+            return Err(LiveError::ReadOnly);
+        }
+        if message.encoded_len() > MESSAGE_BYTES_MAX {
             return Err(LiveError::TooLarge);
         }
-        room.admit(now, &user, message.priority(), bytes)?;
-        room.offset += 1;
-        message.offset = room.offset;
-        message.sender = user.to_string();
-        room.keep(message.clone());
-        room.fresh.push(message);
-        room.dirty = true;
-        let sent = pb::LiveSent { offset: room.offset, epoch: room.epoch };
-        self.wake_by(now + TICK_EVERY);
-        Ok(sent)
+        (message.sender, message.name) = (speaker.id.clone(), speaker.name.clone());
+        (message.guest, message.system) = (speaker.guest, false);
+        let mailbox = edge.mailbox(session).ok_or(LiveError::NotJoined)?;
+        let holder = edge.ready().ok_or(LiveError::Unavailable)?;
+        self.say(now, room, holder, message, Waiter::Client(mailbox, rid));
+        Ok(())
+    }
+
+    /// Says something in the name of the back end, whether anybody is there or not. No rate limits it.
+    pub fn announce(
+        &mut self,
+        now: Instant,
+        room: &LiveRoom,
+        mut message: pb::LiveMessage,
+        back: oneshot::Sender<Result<pb::LiveSent, LiveError>>,
+    ) {
+        let who = Waiter::Caller(back);
+        if message.encoded_len() > MESSAGE_BYTES_MAX {
+            return who.tell(Err(LiveError::TooLarge));
+        }
+        if !self.has_room_for(room) {
+            return who.tell(Err(LiveError::TooManyRooms));
+        }
+        message.system = true;
+        let edge = self.edge(now, room);
+        match edge.ready() {
+            Some(holder) => self.say(now, room, holder, message, who),
+            None => edge.keep_unsaid(now, message, who),
+        }
+        self.mark_edge(now, room);
+        self.look(now, room);
+    }
+
+    /// Takes it to the holder.
+    fn say(
+        &mut self,
+        now: Instant,
+        room: &LiveRoom,
+        (node, epoch): (NodeId, u64),
+        message: pb::LiveMessage,
+        who: Waiter,
+    ) {
+        if node == self.me {
+            let hold = self.holds.get_mut(room).filter(|hold| hold.epoch == epoch);
+            let said = hold.map_or(Err(LiveError::Unavailable), |hold| hold.say(now, message));
+            if said.is_ok() {
+                self.mark_hold(now, room);
+            }
+            return who.tell(said.map(|offset| pb::LiveSent { offset, epoch }));
+        }
+        let ticket = self.number();
+        let Some(edge) = self.edges.get_mut(room) else {
+            return who.tell(Err(LiveError::Unavailable));
+        };
+        if let Err(who) = edge.wait(now, ticket, who) {
+            metrics::counter!("stoa_im_live_refused_total").increment(1);
+            return who.tell(Err(LiveError::Unavailable));
+        }
+        let ask = pb::LiveAsk { ticket, message: Some(message) };
+        if !self.post(now, node, room, epoch, pb::live_frame::What::Ask(ask))
+            && let Some(who) = self.edges.get_mut(room).and_then(|edge| edge.answered(ticket))
+        {
+            who.tell(Err(LiveError::Unavailable));
+        }
+        self.look(now, room);
     }
 
     /// Likes a room, some times at once.
-    pub fn like(&mut self, now: Instant, session: u128, name: &str, count: u32) {
-        let Some(room) = self.rooms.get_mut(name) else { return };
-        if room.audience.contains_key(&session) {
-            room.likes = room.likes.saturating_add(count.clamp(1, LIKES_MAX).into());
-            room.dirty = true;
-            self.wake_by(now + TICK_EVERY);
+    pub fn like(&mut self, now: Instant, session: u128, room: &LiveRoom, count: u32) {
+        let Some(edge) = self.edges.get_mut(room) else { return };
+        if edge.speaker(session).is_some() {
+            edge.like(count.clamp(1, LIKES_MAX));
+            self.mark_edge(now, room);
         }
     }
 
-    fn wake_by(&mut self, at: Instant) {
-        self.tick_at = Some(self.tick_at.map_or(at, |earlier| earlier.min(at)));
+    /// Rooms with people here, and rooms that are ordered here.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        (self.edges.len(), self.holds.len())
+    }
+
+    /// What is for other nodes now, and what is to be asked of the log.
+    pub fn drain(&mut self, now: Instant) -> (Vec<Relay>, Vec<LeaseAsk>) {
+        (self.post.flush(now), self.leases.drain())
     }
 
     /// When [`Self::handle_timeout`] has something to do.
     #[must_use]
-    pub const fn poll_timeout(&self) -> Option<Instant> {
-        self.tick_at
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let wake = self.wakes.at.first().map(|(at, _)| *at);
+        self.dirty.at.into_iter().chain(self.post.flush_at).chain(wake).min()
     }
 
-    /// Tells what happened, if it is time.
+    /// Tells what happened, if it is time, and looks at the rooms where something is due.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.tick_at.is_none_or(|at| at > now) {
-            return;
+        let due = self.wakes.at.iter().take_while(|(at, _)| *at <= now);
+        let due: Vec<LiveRoom> = due.map(|(_, room)| room.clone()).collect();
+        for room in due {
+            self.on_wake(now, &room);
+            self.look(now, &room);
         }
-        self.tick_at = None;
-        for (name, room) in &mut self.rooms {
-            room.tell(name);
-        }
-        self.rooms.retain(|_, room| {
-            room.empty_since.is_none_or(|since| now.saturating_duration_since(since) < EMPTY_KEPT)
-        });
-        let waits = self.rooms.values().any(|room| room.empty_since.is_some());
-        if waits {
-            self.wake_by(now + EMPTY_KEPT);
-        }
-    }
-}
-
-impl Room {
-    fn new(now: Instant, epoch: u64) -> Self {
-        Self {
-            epoch,
-            offset: 0,
-            ring: VecDeque::new(),
-            ring_bytes: 0,
-            fresh: Vec::new(),
-            audience: BTreeMap::new(),
-            senders: BTreeMap::new(),
-            levels: ROOM_PER_SECOND.map(|burst| Level::full(now, burst)),
-            bytes: Level::full(now, BYTES_BURST),
-            likes: 0,
-            came: 0,
-            went: 0,
-            dirty: false,
-            empty_since: None,
+        if self.dirty.at.is_some_and(|at| at <= now) {
+            self.dirty.at = None;
+            for room in std::mem::take(&mut self.dirty.edges) {
+                self.tell_attendance(now, &room);
+            }
+            for room in std::mem::take(&mut self.dirty.holds) {
+                self.tell(now, &room);
+            }
         }
     }
 
-    fn counts(&self, name: &str) -> pb::LiveBatch {
-        pb::LiveBatch {
-            room: name.to_owned(),
-            epoch: self.epoch,
-            messages: Vec::new(),
-            likes: self.likes,
-            audience: self.audience.len() as u64,
-            came: 0,
-            went: 0,
-        }
+    fn mark_edge(&mut self, now: Instant, room: &LiveRoom) {
+        self.dirty.edges.insert(room.clone());
+        self.dirty.at.get_or_insert(now + TICK_EVERY);
     }
 
-    /// Puts a message into the ring.
-    fn keep(&mut self, message: pb::LiveMessage) {
-        self.ring_bytes += message.encoded_len();
-        self.ring.push_back(message);
-        while self.ring.len() > RING_MAX || self.ring_bytes > RING_BYTES_MAX {
-            let Some(oldest) = self.ring.pop_front() else { break };
-            self.ring_bytes -= oldest.encoded_len();
-        }
+    fn mark_hold(&mut self, now: Instant, room: &LiveRoom) {
+        self.dirty.holds.insert(room.clone());
+        self.dirty.at.get_or_insert(now + TICK_EVERY);
     }
 
-    /// Takes from every bucket, or from none.
-    fn admit(
+    fn post(
         &mut self,
         now: Instant,
-        user: &UserId,
-        priority: pb::Priority,
-        bytes: u32,
-    ) -> Result<(), LiveError> {
-        if self.senders.len() >= SENDERS_MAX && !self.senders.contains_key(user) {
-            self.senders.clear();
-        }
-        let [high, normal, low] = &mut self.levels;
-        let [per_high, per_normal, per_low] = ROOM_PER_SECOND;
-        let (level, per_second) = match priority {
-            pb::Priority::High => (high, per_high),
-            pb::Priority::Normal => (normal, per_normal),
-            pb::Priority::Low => (low, per_low),
-        };
-        let sender =
-            self.senders.entry(user.clone()).or_insert_with(|| Level::full(now, USER_BURST));
-        let wait = sender
-            .wait(now, 1, USER_PER_SECOND, USER_BURST)
-            .max(level.wait(now, 1, per_second, per_second))
-            .max(self.bytes.wait(now, bytes, BYTES_PER_SECOND, BYTES_BURST));
-        if !wait.is_zero() {
-            metrics::counter!("stoa_im_live_throttled_total").increment(1);
-            return Err(LiveError::Throttled(wait));
-        }
-        sender.take(1);
-        level.take(1);
-        self.bytes.take(bytes);
-        Ok(())
-    }
-
-    /// One frame for each priority that something was said with, the counts in the first.
-    fn tell(&mut self, name: &str) {
-        if !std::mem::take(&mut self.dirty) {
-            return;
-        }
-        let (came, went) = (std::mem::take(&mut self.came), std::mem::take(&mut self.went));
-        let mut counts = Some((came, went));
-        let fresh = std::mem::take(&mut self.fresh);
-        let order = [
-            (pb::Priority::High, Priority::High),
-            (pb::Priority::Normal, Priority::Normal),
-            (pb::Priority::Low, Priority::Low),
-        ];
-        for (said, class) in order {
-            let messages: Vec<_> =
-                fresh.iter().filter(|message| message.priority() == said).cloned().collect();
-            let is_last = class == Priority::Low;
-            if messages.is_empty() && !(is_last && counts.is_some()) {
-                continue;
-            }
-            let (came, went) = counts.take().unwrap_or_default();
-            let batch = pb::LiveBatch { messages, came, went, ..self.counts(name) };
-            let mut frame = Encoded::new(Body::Live(batch));
-            for mailbox in self.audience.values() {
-                mailbox.push(Item::Live(frame.frame(mailbox.codec), class));
-            }
-        }
+        node: NodeId,
+        room: &LiveRoom,
+        epoch: u64,
+        what: pb::live_frame::What,
+    ) -> bool {
+        let frame = pb::LiveFrame { room: room.to_string(), epoch, what: Some(what) };
+        self.post.put(now, node, frame)
     }
 }
