@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write},
+    path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
     thread::JoinHandle,
     time::Duration,
@@ -40,6 +41,8 @@ const LEADER_WAIT: Duration = Duration::from_secs(5);
 /// One call to the leader; a membership change waits for a node to catch up.
 const READ_INDEX_TIMEOUT: Duration = Duration::from_secs(1);
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(600);
+/// A leader that no majority answered for this long is cut off: some elections could have been held meanwhile.
+const QUORUM_WITHIN: Duration = Duration::from_secs(2);
 
 /// How this node and its cluster are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -208,6 +211,23 @@ impl Handle {
         self.shared.leader.borrow().map(|leader| node_id(leader.node))
     }
 
+    /// Whether a change that is proposed now may be expected to be made: somebody leads as far as this node knows, and if it
+    /// is this node, a majority answered it lately. A leader that is cut off keeps its title until it hears of another.
+    #[must_use]
+    pub fn is_led(&self) -> bool {
+        let metrics = self.shared.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        match metrics.current_leader {
+            None => false,
+            Some(leader) if node_id(leader) != self.shared.node => true,
+            Some(_) if metrics.membership_config.voter_ids().count() == 1 => true,
+            Some(_) => metrics
+                .last_quorum_acked
+                .as_deref()
+                .is_some_and(|acked| openraft::Instant::elapsed(acked) < QUORUM_WITHIN),
+        }
+    }
+
     /// Changes whenever another node leads, or none.
     #[must_use]
     pub fn leader_changes(&self) -> LeaderChanges {
@@ -240,6 +260,12 @@ impl Handle {
             log: shared.log.figures(),
             messages_dropped: shared.channels.dropped(),
         }
+    }
+
+    /// The file in which the log ends, and where: whatever was acknowledged lies before. For simulations of a power cut.
+    #[must_use]
+    pub fn log_end(&self) -> Option<(PathBuf, u64)> {
+        self.shared.log.end()
     }
 
     /// Adds a node that was started to join, and returns when it has caught up. A learner becomes a voter by adding it again.

@@ -180,7 +180,7 @@ impl Replica for Replicated {
     }
 
     fn is_led(&self) -> bool {
-        self.log.leader().is_some()
+        self.log.is_led()
     }
 
     fn leads(&self) -> bool {
