@@ -17,6 +17,8 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::limits::ChatLimits;
+
 /// The HTTP port that every other port is counted from.
 pub(crate) const PORT_BASE: u16 = 7880;
 /// UDP ports reserved for shards below the node-link port.
@@ -110,6 +112,8 @@ pub(crate) struct Chat {
     /// Signs access tokens of chat, the same on every node; empty: derived from the API keys, so that changing those ends
     /// every access token (log-ins go on with their refresh tokens).
     pub(crate) secret: String,
+    /// Bounds of what clients may use.
+    pub(crate) limits: ChatLimits,
 }
 
 /// Who is told of events.
@@ -146,6 +150,8 @@ pub(crate) struct Limit {
     pub(crate) sockets_max: usize,
     /// Joins a second from one address.
     pub(crate) joins_per_second: u32,
+    /// Messages a second of one chat socket, on average; its other bounds keep their ratio to this one.
+    pub(crate) chat_sends_per_second: u32,
 }
 
 /// What is logged.
@@ -204,7 +210,7 @@ impl Default for Cluster {
 
 impl Default for Limit {
     fn default() -> Self {
-        Self { sockets_max: 20_000, joins_per_second: 200 }
+        Self { sockets_max: 20_000, joins_per_second: 200, chat_sends_per_second: 5 }
     }
 }
 
@@ -285,6 +291,7 @@ impl Config {
         if !self.webhook.urls.is_empty() && !self.keys.contains_key(&self.webhook.api_key) {
             bail!("webhook.api_key {:?} is none of the configured keys", self.webhook.api_key);
         }
+        self.chat.limits.check()?;
         if self.cluster.join && self.cluster.certificates.as_os_str().is_empty() {
             bail!("cluster.join needs cluster.certificates: make them with `stoa cluster init`");
         }
@@ -427,6 +434,16 @@ mod tests {
     fn a_webhook_key_that_is_not_configured_is_refused() {
         let error = load("[webhook]\nurls = [\"http://127.0.0.1:1/\"]\napi_key = \"other\"\n");
         assert!(error.unwrap_err().to_string().contains("webhook.api_key"));
+    }
+
+    #[test]
+    fn limits_of_chat_are_read_and_checked() {
+        let config = load("[chat.limits]\nframe_bytes = 8192\n").unwrap();
+        assert_eq!(config.chat.limits.frame_bytes, Some(8_192));
+        let error = load("[chat.limits]\nsends_per_second = 0\n").unwrap_err().to_string();
+        assert!(error.contains("chat.limits.sends_per_second"), "{error}");
+        let error = load("[chat.limits]\nsend_per_second = 1\n").unwrap_err().to_string();
+        assert!(error.contains("did you mean chat.limits.sends_per_second?"), "{error}");
     }
 
     #[test]

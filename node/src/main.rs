@@ -14,6 +14,7 @@ mod clock;
 mod config;
 mod control;
 mod journal;
+mod limits;
 mod machine;
 mod mint;
 mod operate;

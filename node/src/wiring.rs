@@ -161,7 +161,7 @@ fn chat_config(config: &Config, log: &cluster::Handle) -> im::Config {
     im::Config {
         sign_up: config.chat.sign_up || config.dev,
         node: log.node(),
-        limits: chat_limits(config.limit.chat_sends_per_second),
+        limits: config.chat.limits.over(chat_limits(config.limit.chat_sends_per_second)),
         ..im::Config::new(secret)
     }
 }

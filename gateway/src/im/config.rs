@@ -95,6 +95,17 @@ pub struct Limits {
     pub resume_after_max: Duration,
     /// A frame has to be taken by the client's system within this.
     pub write_after_max: Duration,
+    /// Bounds of the REST API.
+    pub rest: RestLimits,
+}
+
+/// Bounds of what one may ask by REST.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RestLimits {
+    /// Requests a second of one user.
+    pub user_per_second: u32,
+    /// Requests a second of all back ends.
+    pub backend_per_second: u32,
     /// Log-ins tried a minute for one account.
     pub logins_per_minute: u32,
     /// Accounts made a minute from one address.
@@ -117,6 +128,16 @@ impl Default for Limits {
             ping_every: Duration::from_secs(25),
             resume_after_max: Duration::from_mins(1),
             write_after_max: Duration::from_secs(30),
+            rest: RestLimits::default(),
+        }
+    }
+}
+
+impl Default for RestLimits {
+    fn default() -> Self {
+        Self {
+            user_per_second: 20,
+            backend_per_second: 2_000,
             logins_per_minute: 10,
             sign_ups_per_minute: 60,
         }

@@ -15,10 +15,10 @@ pub mod op;
 pub mod outbox;
 mod password;
 pub mod port;
-mod socket;
+pub mod socket;
 pub mod token;
 pub mod wire;
 
 pub use chat::Chat;
-pub use config::{Config, Limits, Secret};
+pub use config::{Config, Limits, RestLimits, Secret};
 pub use mint::Mint;

@@ -21,13 +21,11 @@ use proto::{
         query::{Ask, PageOf},
     },
 };
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::{
     document::Extra,
-    handle::{caller, encode, idempotency, object, respond},
+    handle::{caller, encode, idempotency, message, object, respond},
     replay,
 };
 use crate::{
@@ -44,6 +42,7 @@ pub(super) const EXTRAS: &[Extra] = &[
         answer: "Account",
         summary: "Makes an account. Without a token only where sign-up is open.",
         secured: false,
+        keyed: true,
         query: &[],
     },
     Extra {
@@ -53,6 +52,7 @@ pub(super) const EXTRAS: &[Extra] = &[
         answer: "Accounts",
         summary: "Lists accounts. Back ends only.",
         secured: true,
+        keyed: false,
         query: &["after", "limit"],
     },
     Extra {
@@ -62,6 +62,7 @@ pub(super) const EXTRAS: &[Extra] = &[
         answer: "ImportDone",
         summary: "Makes up to 500 accounts; those that exist stay as they are. Back ends only.",
         secured: true,
+        keyed: false,
         query: &[],
     },
     Extra {
@@ -71,6 +72,7 @@ pub(super) const EXTRAS: &[Extra] = &[
         answer: "Account",
         summary: "Tells of an account: one's own, or any to back ends.",
         secured: true,
+        keyed: false,
         query: &[],
     },
     Extra {
@@ -80,6 +82,7 @@ pub(super) const EXTRAS: &[Extra] = &[
         answer: "Done",
         summary: "Deletes an account: one's own, or any by back ends. Its id is not given again.",
         secured: true,
+        keyed: false,
         query: &[],
     },
     Extra {
@@ -89,6 +92,7 @@ pub(super) const EXTRAS: &[Extra] = &[
         answer: "Done",
         summary: "Switches an account on or off. Back ends only.",
         secured: true,
+        keyed: false,
         query: &[],
     },
     Extra {
@@ -98,6 +102,7 @@ pub(super) const EXTRAS: &[Extra] = &[
         answer: "Done",
         summary: "Changes a password and ends all other log-ins.",
         secured: true,
+        keyed: false,
         query: &[],
     },
     Extra {
@@ -107,6 +112,7 @@ pub(super) const EXTRAS: &[Extra] = &[
         answer: "Presences",
         summary: "How users are, as others see them. At most 100.",
         secured: true,
+        keyed: false,
         query: &["users"],
     },
 ];
@@ -121,12 +127,6 @@ pub(super) fn router() -> Router<Chat> {
         .route("/v1/presence", get(presence))
 }
 
-/// The body of a request as a message of the schema.
-pub(super) fn message<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, Error> {
-    serde_json::from_value(Value::Object(fields))
-        .map_err(|_| Error::Malformed("a field does not have the type of the schema"))
-}
-
 fn user_id(text: &str) -> Result<UserId, Error> {
     text.parse().map_err(|_| Error::Malformed("user is not an id"))
 }
@@ -136,7 +136,7 @@ async fn create(State(chat): State<Chat>, request: Request) -> Response {
 }
 
 async fn try_create(chat: &Chat, request: Request) -> Result<Bytes, Error> {
-    let (parts, fields, _) = object(request).await?;
+    let (parts, sign_up): (_, pb::SignUp) = message(request, "SignUp").await?;
     let query = parts.uri.query();
     let token = crate::shared::token_of(&parts.headers, query);
     let is_backend = match token {
@@ -149,10 +149,9 @@ async fn try_create(chat: &Chat, request: Request) -> Result<Bytes, Error> {
             return Err(Error::SignUpClosed);
         }
         let name = format!("sign-up {address}");
-        let per_minute = chat.config.limits.sign_ups_per_minute;
+        let per_minute = chat.config.limits.rest.sign_ups_per_minute;
         chat.entries.minute(Instant::now(), name, per_minute)?;
     }
-    let sign_up: pb::SignUp = message(fields)?;
     let who = if is_backend { "backend".to_owned() } else { format!("address {address}") };
     let key = idempotency(&who, &parts.headers)?;
     let key = key.map_or_else(|| chat.mint.key(chat.shared.clock.now()), |key| replay::key(&key));
@@ -237,9 +236,8 @@ async fn import(State(chat): State<Chat>, request: Request) -> Response {
 }
 
 async fn try_import(chat: &Chat, request: Request) -> Result<Bytes, Error> {
-    let (parts, fields, _) = object(request).await?;
+    let (parts, import): (_, pb::Import) = message(request, "Import").await?;
     caller(chat, &parts.headers, parts.uri.query()).await?.backend_only()?;
-    let import: pb::Import = message(fields)?;
     if import.accounts.len() > IMPORT_MAX {
         return Err(Error::TooLarge { limit: IMPORT_MAX });
     }
@@ -324,9 +322,8 @@ async fn set_state(
     request: Request,
 ) -> Response {
     let answer = async {
-        let (parts, fields, _) = object(request).await?;
+        let (parts, set): (_, pb::StateSet) = message(request, "StateSet").await?;
         caller(&chat, &parts.headers, parts.uri.query()).await?.backend_only()?;
-        let set: pb::StateSet = message(fields)?;
         let state = if set.disabled { AccountState::Disabled } else { AccountState::Active };
         by_backend(&chat, &user_id(&user)?, AccountAction::SetState { state }).await?;
         encode(&pb::Done {})
@@ -343,10 +340,9 @@ async fn set_password(
 }
 
 async fn try_set_password(chat: &Chat, user: &str, request: Request) -> Result<Bytes, Error> {
-    let (parts, fields, _) = object(request).await?;
+    let (parts, set): (_, pb::PasswordSet) = message(request, "PasswordSet").await?;
     let caller = caller(chat, &parts.headers, parts.uri.query()).await?;
     let user = user_id(user)?;
-    let set: pb::PasswordSet = message(fields)?;
     let keep = match caller.token() {
         None => Keep::Nothing,
         Some(own) if own.user == user => {

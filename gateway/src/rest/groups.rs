@@ -26,6 +26,7 @@ pub(super) const EXTRAS: &[Extra] = &[Extra {
     answer: "Groups",
     summary: "Lists groups, without how many are in them. Back ends only.",
     secured: true,
+    keyed: false,
     query: &["after", "limit"],
 }];
 

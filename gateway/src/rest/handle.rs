@@ -14,6 +14,7 @@ use proto::im::{
     command::Actor,
     id::{ClientKey, UserId},
 };
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
@@ -37,10 +38,6 @@ use crate::{
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Longest idempotency key, in bytes.
 const KEY_BYTES_MAX: usize = 128;
-/// Requests a second of one user.
-const USER_PER_SECOND: u32 = 20;
-/// Requests a second of one API key.
-const BACKEND_PER_SECOND: u32 = 2_000;
 
 /// The query of a request, in order.
 type Pairs = Vec<(String, String)>;
@@ -76,13 +73,13 @@ pub(super) struct Caller {
 
 impl Caller {
     pub(super) const fn is_backend(&self) -> bool {
-        matches!(self.bearer, Bearer::Backend { .. })
+        matches!(self.bearer, Bearer::Backend)
     }
 
     pub(super) const fn token(&self) -> Option<&User> {
         match &self.bearer {
             Bearer::User(user) => Some(user),
-            Bearer::Backend { .. } => None,
+            Bearer::Backend => None,
         }
     }
 
@@ -90,7 +87,7 @@ impl Caller {
     pub(super) fn actor(&self) -> Actor {
         match &self.bearer {
             Bearer::User(user) => user.actor(),
-            Bearer::Backend { .. } => Actor::Backend { user: self.user.clone() },
+            Bearer::Backend => Actor::Backend { user: self.user.clone() },
         }
     }
 
@@ -103,7 +100,7 @@ impl Caller {
     fn name(&self) -> String {
         match &self.bearer {
             Bearer::User(user) => format!("user {}", user.user),
-            Bearer::Backend { .. } => "backend".to_owned(),
+            Bearer::Backend => "backend".to_owned(),
         }
     }
 }
@@ -116,21 +113,21 @@ pub(super) async fn caller(
 ) -> Result<Caller, Error> {
     let token = token_of(headers, query).unwrap_or_default();
     let bearer = chat.tokens.verify(&token, chat.now_s())?;
-    let now = Instant::now();
+    let (now, limits) = (Instant::now(), &chat.config.limits.rest);
     match bearer {
         Bearer::User(user) => {
             let name = format!("user {}", user.user);
-            chat.attempts.second(now, name, USER_PER_SECOND)?;
+            chat.attempts.second(now, name, limits.user_per_second)?;
             chat.check_access(&user).await?;
             let name = Some(user.user.clone());
             Ok(Caller { bearer: Bearer::User(user), user: name })
         }
-        Bearer::Backend { user } => {
-            chat.attempts.second(now, "backend".to_owned(), BACKEND_PER_SECOND)?;
+        Bearer::Backend => {
+            chat.attempts.second(now, "backend".to_owned(), limits.backend_per_second)?;
             let named = pairs(query)?.into_iter().find(|(name, _)| name == "as");
             let named = named.map(|(_, name)| UserId::try_from(name)).transpose();
             let named = named.map_err(|_| Error::Malformed("as is not an id"))?;
-            Ok(Caller { user: named.or_else(|| user.clone()), bearer: Bearer::Backend { user } })
+            Ok(Caller { user: named, bearer: Bearer::Backend })
         }
     }
 }
@@ -152,6 +149,27 @@ pub(super) async fn object(request: Request) -> Result<(Parts, Map<String, Value
     let object = serde_json::from_slice(&bytes);
     let object = object.map_err(|_| Error::Malformed("the body is not a JSON object"))?;
     Ok((parts, object, bytes))
+}
+
+/// The body of a request that needs one, as a message of the schema: `name`.
+pub(super) async fn message<T: DeserializeOwned>(
+    request: Request,
+    name: &str,
+) -> Result<(Parts, T), Error> {
+    let (parts, fields, bytes) = object(request).await?;
+    if bytes.is_empty() {
+        return Err(Error::Malformed("the body is missing"));
+    }
+    Ok((parts, parse(name, fields)?))
+}
+
+/// A message of the schema. Unlike on the socket, where old servers meet new clients, an unknown name of an enumeration is
+/// refused: it is a slip of the pen.
+fn parse<T: DeserializeOwned>(name: &str, fields: Map<String, Value>) -> Result<T, Error> {
+    let value = Value::Object(fields);
+    document::check_names(name, &value)?;
+    serde_json::from_value(value)
+        .map_err(|_| Error::Malformed("a field does not have the type of the schema"))
 }
 
 /// The idempotency key of a request, with whose it is.
@@ -244,7 +262,9 @@ fn frame(
             fields.insert(own.to_owned(), Value::String(text));
         }
     }
-    let frame = Value::Object(Map::from_iter([(route.frame.to_owned(), Value::Object(fields))]));
+    let fields = Value::Object(fields);
+    document::check_names(route.request, &fields)?;
+    let frame = Value::Object(Map::from_iter([(route.frame.to_owned(), fields)]));
     let frame: pb::ClientFrame = serde_json::from_value(frame)
         .map_err(|_| Error::Malformed("a field does not have the type of the schema"))?;
     frame.body.ok_or(Error::Internal)

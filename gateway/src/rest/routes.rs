@@ -157,6 +157,7 @@ pub(crate) const ROUTES: &[Route] = &[
         .anybody(),
     get("/v1/unread", "unreadGet", "UnreadGet", "Unread"),
     // Messages.
+    get("/v1/search", "search", "Search", "Found"),
     route("POST", "/v1/messages", "send", "Send", "Sent"),
     get("/v1/conversations/{conversation}/messages", "pull", "Pull", "Messages").anybody(),
     route("POST", "/v1/conversations/{conversation}/messages", "send", "Send", "Sent"),

@@ -23,9 +23,8 @@ use proto::{
 use tokio::time::Instant;
 
 use super::{
-    accounts::message,
     document::Extra,
-    handle::{caller, encode, object, respond},
+    handle::{caller, encode, message, object, respond},
 };
 use crate::{
     error::Error,
@@ -44,6 +43,7 @@ pub(super) const EXTRAS: &[Extra] = &[
         answer: "TokenPair",
         summary: "Logs a device in, by a password or by a back end.",
         secured: false,
+        keyed: false,
         query: &[],
     },
     Extra {
@@ -53,6 +53,7 @@ pub(super) const EXTRAS: &[Extra] = &[
         answer: "TokenPair",
         summary: "Changes a refresh token for new tokens. Using one twice ends the log-in.",
         secured: false,
+        keyed: false,
         query: &[],
     },
     Extra {
@@ -62,6 +63,7 @@ pub(super) const EXTRAS: &[Extra] = &[
         answer: "Done",
         summary: "Ends all log-ins and voids all tokens.",
         secured: true,
+        keyed: false,
         query: &["as"],
     },
     Extra {
@@ -71,6 +73,7 @@ pub(super) const EXTRAS: &[Extra] = &[
         answer: "Done",
         summary: "Logs out.",
         secured: true,
+        keyed: false,
         query: &[],
     },
 ];
@@ -87,20 +90,19 @@ async fn log_in(State(chat): State<Chat>, request: Request) -> Response {
 }
 
 async fn try_log_in(chat: &Chat, request: Request) -> Result<Bytes, Error> {
-    let (parts, fields, _) = object(request).await?;
+    let (parts, asked): (_, pb::LogIn) = message(request, "LogIn").await?;
     let query = parts.uri.query();
     let is_backend = match crate::shared::token_of(&parts.headers, query) {
         None => false,
         Some(_) => caller(chat, &parts.headers, query).await?.is_backend(),
     };
-    let asked: pb::LogIn = message(fields)?;
     let platform = op::read_platform(asked.platform());
     let user: UserId = asked.user.parse().map_err(|_| Error::Malformed("user is not an id"))?;
     let device: DeviceId =
         asked.device.parse().map_err(|_| Error::Malformed("device is not an id"))?;
     if !is_backend {
         let name = format!("log-in {user}");
-        chat.entries.minute(Instant::now(), name, chat.config.limits.logins_per_minute)?;
+        chat.entries.minute(Instant::now(), name, chat.config.limits.rest.logins_per_minute)?;
         check_password(chat, &user, asked.password).await?;
     }
     let session = chat.mint.session();
@@ -147,14 +149,13 @@ async fn refresh(State(chat): State<Chat>, request: Request) -> Response {
 }
 
 async fn try_refresh(chat: &Chat, request: Request) -> Result<Bytes, Error> {
-    let (_, fields, _) = object(request).await?;
-    let asked: pb::Refresh = message(fields)?;
+    let (_, asked): (_, pb::Refresh) = message(request, "Refresh").await?;
     let presented = refresh_hash(&asked.refresh_token);
     let named = named(&asked.refresh_token).ok_or(Reject::RefreshInvalid)?;
     let (user, device, session) = named;
     // By log-in, whose number only its holder knows: nobody uses up somebody else's tries.
     let name = format!("refresh {session}");
-    chat.attempts.minute(Instant::now(), name, chat.config.limits.logins_per_minute * 6)?;
+    chat.attempts.minute(Instant::now(), name, chat.config.limits.rest.logins_per_minute * 6)?;
     let (token, expires_at) = new_refresh(chat, &user, &device, session);
     let next = refresh_hash(&token);
     let action =

@@ -58,7 +58,8 @@ pub fn read(body: Body, asker: &Asker<'_>) -> Result<Option<Asked>, Error> {
         | Body::ConversationGet(_)
         | Body::ConversationSet(_)
         | Body::ConversationHide(_)
-        | Body::UnreadGet(_) => conversation(body, asker),
+        | Body::UnreadGet(_)
+        | Body::Search(_) => conversation(body, asker),
         Body::FriendRequest(_)
         | Body::FriendAnswer(_)
         | Body::FriendRemove(_)
@@ -222,6 +223,7 @@ fn conversation(body: Body, asker: &Asker<'_>) -> Read {
             on_conversation(&hide.conversation, action)?
         }
         Body::UnreadGet(_) => Asked::question(Ask::Unread(user)),
+        Body::Search(search) => Asked::question(Ask::Search(Box::new(text::search(user, search)?))),
         _ => return Err(Error::Unsupported("this request")),
     })
 }

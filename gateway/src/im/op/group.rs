@@ -179,7 +179,7 @@ fn question(body: Body) -> Read {
     Ok(Asked::question(ask))
 }
 
-const fn read_kind(kind: pb::GroupKind) -> GroupKind {
+pub(crate) const fn read_kind(kind: pb::GroupKind) -> GroupKind {
     match kind {
         pb::GroupKind::Private => GroupKind::Private,
         pb::GroupKind::Public => GroupKind::Public,
@@ -197,7 +197,7 @@ const fn write_kind(kind: GroupKind) -> pb::GroupKind {
     }
 }
 
-const fn read_role(role: pb::Role) -> Role {
+pub(crate) const fn read_role(role: pb::Role) -> Role {
     match role {
         pb::Role::Member => Role::Member,
         pb::Role::Admin => Role::Admin,
@@ -213,7 +213,7 @@ pub(crate) const fn write_role(role: Role) -> pb::Role {
     }
 }
 
-fn read_rules(rules: &pb::GroupRules) -> GroupRules {
+pub(crate) fn read_rules(rules: &pb::GroupRules) -> GroupRules {
     GroupRules {
         join: match rules.join() {
             pb::JoinRule::Free => JoinRule::Free,

@@ -10,14 +10,15 @@ mod people;
 mod text;
 
 pub use ask::read;
-pub(crate) use group::write_plain;
+pub(crate) use content::{read as read_content, read_options};
+pub(crate) use group::{read_kind, read_role, read_rules as read_group_rules, write_plain};
 pub(crate) use people::{profile, read_platform, read_rules, write_account};
 use proto::im::{
     command::Action,
     id::{ClientKey, UserId},
     query::Ask,
 };
-pub(crate) use text::session;
+pub(crate) use text::{session, user};
 
 use crate::error::Error;
 

@@ -51,6 +51,7 @@ pub fn reply(reply: Reply, about: &str) -> Body {
         | Reply::Imported(_)
         | Reply::LoggedIn { .. }
         | Reply::Refreshed { .. }
+        | Reply::Live(_)
         | Reply::Expired { .. } => Body::Done(pb::Done {}),
     }
 }
@@ -80,7 +81,7 @@ pub fn error(error: &Error) -> pb::Error {
         message: error.to_string(),
         retry_after_ms,
         retry_node,
-        unknown: matches!(error, Error::OutcomeUnknown),
+        unknown: matches!(error, Error::OutcomeUnknown | Error::LiveUnavailable { unknown: true }),
     }
 }
 
@@ -114,6 +115,17 @@ pub fn answer(answer: &Answer, about: &str) -> Option<Body> {
         }),
         Answer::Sync(sync) => Body::Synced(synced(sync)),
         Answer::History(page) => Body::Messages(history(page, about)),
+        Answer::Found(found) => Body::Found(pb::Found {
+            messages: found
+                .messages
+                .iter()
+                .map(|(conversation, message)| pb::MessagePush {
+                    conversation: conversation.to_string(),
+                    message: Some(content::write_message(message)),
+                })
+                .collect(),
+            next: found.next.as_ref().map(text::search_text).unwrap_or_default(),
+        }),
         Answer::Revisions(page) => Body::Revisions(pb::Revisions {
             messages: page.rows.iter().map(|(_, m)| content::write_message(m)).collect(),
             revision: page.rows.last().map_or(0, |(revision, _)| *revision),

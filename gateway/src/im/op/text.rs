@@ -6,12 +6,12 @@ use proto::{
     im::{
         id::{ClientKey, ConversationId, GroupId, Sequence, SessionId, UserId},
         limit::PAGE_MAX,
-        query::{HeadCursor, ListPlace, PageOf},
+        query::{HeadCursor, ListPlace, PageOf, Search, SearchPlace},
     },
     time::LogTime,
 };
 
-use crate::error::Error;
+use crate::{error::Error, im::wire::pb};
 
 /// Rows of a page where the request does not say.
 const PAGE: usize = 50;
@@ -104,6 +104,30 @@ pub(crate) fn heads(text: &str) -> Result<HeadCursor, Error> {
         Some(HeadCursor { at: LogTime(at.parse().ok()?), after })
     };
     read().ok_or(Error::Malformed("heads is not from an earlier answer"))
+}
+
+/// What to search for, and how far an earlier answer came: `conversation.before`.
+pub(crate) fn search(user: UserId, asked: pb::Search) -> Result<Search, Error> {
+    let read = || {
+        let (conversation, before) = asked.after.rsplit_once('.')?;
+        let before = Sequence(before.parse().ok()?);
+        Some(SearchPlace { conversation: conversation.parse().ok()?, before })
+    };
+    let malformed = Error::Malformed("after is not from an earlier answer");
+    let after = if asked.after.is_empty() { None } else { Some(read().ok_or(malformed)?) };
+    let named = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    Ok(Search {
+        user,
+        conversation: named(&asked.conversation).map(|id| conversation(&id)).transpose()?,
+        sender: named(&asked.sender).map(|id| self::user(&id)).transpose()?,
+        after,
+        limit: limit(asked.limit),
+        words: asked.words,
+    })
+}
+
+pub(crate) fn search_text(place: &SearchPlace) -> String {
+    format!("{}.{}", place.conversation, place.before.0)
 }
 
 pub(crate) fn sequences<C: FromIterator<Sequence>>(seqs: &[u64]) -> C {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use proto::{
     error::ErrorCode,
-    im::{Command, Query, command::Actor, id::UserId},
+    im::{Command, LiveRoom, Query, command::Actor, id::UserId},
 };
 use rand::RngExt as _;
 use tokio::{
@@ -23,7 +23,7 @@ use crate::{
     im::{
         chat::{Chat, Pending},
         hub::presence::{PresenceError, Wish},
-        live::LiveError,
+        live::Speaker,
         mailbox::{Close, Mailbox},
         op::{self, Asked, Asker, output},
         wire::pb::{self, client_frame::Body, server_frame::Body as Told},
@@ -241,7 +241,11 @@ impl Session {
             Body::Send(_) => {
                 sends.take(now, limits.sends_per_second, limits.sends_burst).map_err(limited)?;
             }
-            Body::Pull(_) | Body::Sync(_) | Body::RevisionsGet(_) | Body::ConversationList(_) => {
+            Body::Pull(_)
+            | Body::Sync(_)
+            | Body::RevisionsGet(_)
+            | Body::ConversationList(_)
+            | Body::Search(_) => {
                 pulls.take(now, limits.pulls_per_second, limits.pulls_burst).map_err(limited)?;
             }
             _ => {}
@@ -277,7 +281,7 @@ impl Session {
                 self.serve_presence(body).map(Some)
             }
             Body::LiveJoin(_) | Body::LiveLeave(_) | Body::LiveSend(_) | Body::LiveLike(_) => {
-                self.serve_live(body)
+                self.serve_live(rid, body)
             }
             other => {
                 let answering = ask(&self.chat, &self.mailbox, rid, other).await?;
@@ -314,43 +318,42 @@ impl Session {
         Ok(Told::Done(pb::Done {}))
     }
 
-    fn serve_live(&self, body: Body) -> Result<Option<Told>, Error> {
+    /// Answers may come later, through the mailbox.
+    fn serve_live(&self, rid: u32, body: Body) -> Result<Option<Told>, Error> {
         let (now, session) = (Instant::now(), self.mailbox.id);
-        let refused = |error| match error {
-            LiveError::Throttled(after) => Error::LiveThrottled { after },
-            LiveError::NotJoined => Error::LiveNotJoined,
-            LiveError::TooManyRooms => Error::RateLimited { after: Duration::from_secs(60) },
-            LiveError::TooLarge => Error::TooLarge { limit: crate::im::live::MESSAGE_BYTES_MAX },
-        };
-        let told = match body {
+        match body {
             Body::LiveJoin(join) => {
-                let name = live_room(&join.room)?;
-                let mailbox = Arc::clone(&self.mailbox);
-                let epoch = self.chat.shared.clock.now().0;
-                let state = self.chat.live(|live| live.join(now, mailbox, name, epoch));
-                Told::LiveJoined(pb::LiveJoined { state: Some(state.map_err(refused)?) })
+                let room = live_room(&join.room)?;
+                let speaker = Speaker {
+                    id: self.mailbox.owner.user.to_string(),
+                    may_speak: true,
+                    ..Speaker::default()
+                };
+                let who = (Arc::clone(&self.mailbox), rid);
+                self.chat.live(|live| live.join(now, who, &room, speaker))?;
             }
             Body::LiveLeave(leave) => {
-                self.chat.live(|live| live.leave(now, session, &leave.room));
-                Told::Done(pb::Done {})
+                let room = live_room(&leave.room)?;
+                self.chat.live(|live| live.leave(now, session, &room));
+                return Ok(Some(Told::Done(pb::Done {})));
             }
             Body::LiveSend(send) => {
+                let room = live_room(&send.room)?;
                 let message = pb::LiveMessage {
                     at: self.chat.shared.clock.now().0,
                     priority: send.priority,
                     content: Some(op::live_content(send.content)?),
                     ..pb::LiveMessage::default()
                 };
-                let sent = self.chat.live(|live| live.send(now, session, &send.room, message));
-                Told::LiveSent(sent.map_err(refused)?)
+                self.chat.live(|live| live.send(now, (session, rid), &room, message))?;
             }
             Body::LiveLike(like) => {
-                self.chat.live(|live| live.like(now, session, &like.room, like.count));
-                return Ok(None);
+                let room = live_room(&like.room)?;
+                self.chat.live(|live| live.like(now, session, &room, like.count));
             }
             _ => return Err(Error::Unsupported("this request")),
-        };
-        Ok(Some(told))
+        }
+        Ok(None)
     }
 
     async fn renew(&mut self, token: &str) -> Result<(), Error> {
@@ -445,10 +448,9 @@ fn users(names: &[String]) -> Result<std::collections::BTreeSet<UserId>, Error> 
     parsed.collect::<Result<_, _>>().map_err(|_| Error::Malformed("users holds what is no id"))
 }
 
-/// A live room is named like anything else.
-fn live_room(name: &str) -> Result<&str, Error> {
-    let named = name.parse::<proto::im::GroupId>();
-    named.map(|_| name).map_err(|_| Error::Malformed("room is not an id"))
+/// A live room may be named like a room of calls.
+fn live_room(name: &str) -> Result<LiveRoom, Error> {
+    LiveRoom::try_from(name).map_err(|_| Error::Malformed("room is not a name"))
 }
 
 fn jittered(every: Duration) -> Duration {

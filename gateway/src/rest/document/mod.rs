@@ -11,9 +11,9 @@ use axum::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    accounts, groups, handle,
+    accounts, groups, handle, import,
     routes::{Acting, ROUTES},
-    sessions,
+    sessions, settings,
 };
 use crate::{error::Error, im::Chat};
 
@@ -42,6 +42,38 @@ pub(super) enum Kind {
     Flag,
     List,
     Text,
+}
+
+/// Whether every enumeration in a message has a name that the schema knows.
+pub(super) fn check_names(message: &str, value: &Value) -> Result<(), Error> {
+    static ALL: OnceLock<Map<String, Value>> = OnceLock::new();
+    let all = ALL.get_or_init(|| serde_json::from_str(SCHEMAS).unwrap_or_default());
+    let schema = all.get(message);
+    if schema.is_none_or(|schema| has_known_names(all, schema, value)) {
+        return Ok(());
+    }
+    Err(Error::Malformed("an enumeration has no such name"))
+}
+
+fn has_known_names(all: &Map<String, Value>, schema: &Value, value: &Value) -> bool {
+    let name = schema.get("$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next());
+    let schema = name.and_then(|name| all.get(name)).unwrap_or(schema);
+    match value {
+        Value::String(_) => {
+            let names = schema.get("enum").and_then(Value::as_array);
+            names.is_none_or(|names| names.contains(value))
+        }
+        Value::Array(items) => {
+            let of = schema.get("items").unwrap_or(&Value::Null);
+            items.iter().all(|item| has_known_names(all, of, item))
+        }
+        Value::Object(fields) => fields.iter().all(|(name, value)| {
+            let of = schema.get("properties").and_then(|properties| properties.get(name));
+            let of = of.or_else(|| schema.get("additionalProperties")).unwrap_or(&Value::Null);
+            has_known_names(all, of, value)
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) => true,
+    }
 }
 
 type Fields = BTreeMap<String, BTreeMap<String, Kind>>;
@@ -80,6 +112,8 @@ pub(super) struct Extra {
     pub(super) summary: &'static str,
     /// Whether a token is needed.
     pub(super) secured: bool,
+    /// Whether an idempotency key does something.
+    pub(super) keyed: bool,
     /// Names of query parameters.
     pub(super) query: &'static [&'static str],
 }
@@ -109,10 +143,15 @@ fn document() -> Value {
         }
         add(route.method, route.path, operation);
     }
-    for extra in accounts::EXTRAS.iter().chain(groups::EXTRAS).chain(sessions::EXTRAS) {
+    let extras =
+        [accounts::EXTRAS, groups::EXTRAS, import::EXTRAS, sessions::EXTRAS, settings::EXTRAS];
+    for extra in extras.into_iter().flatten() {
         let mut parameters = path_parameters(extra.path);
         let text = |name: &&str| parameter(name, "query", false, &json!({ "type": "string" }));
         parameters.extend(extra.query.iter().map(text));
+        if extra.keyed {
+            parameters.push(key_parameter());
+        }
         let mut operation = operation(extra.path, extra.summary, parameters, extra.answer);
         if let Value::Object(operation) = &mut operation {
             if let Some(request) = extra.request {
@@ -198,12 +237,16 @@ fn query_parameters(request: &str, taken: &[Value]) -> Vec<Value> {
 }
 
 fn acting_parameter(needed: bool) -> Value {
-    let mut parameter = parameter("as", "query", false, &json!({ "type": "string" }));
+    let parameter = parameter("as", "query", false, &json!({ "type": "string" }));
     let text = if needed {
         "The user in whose name a back end asks. Needed with its tokens, ignored with a user's own."
     } else {
         "The user in whose name a back end asks, if it does not ask on its own."
     };
+    described(parameter, text)
+}
+
+fn described(mut parameter: Value, text: &str) -> Value {
     if let Value::Object(parameter) = &mut parameter {
         parameter.insert("description".to_owned(), text.into());
     }
@@ -212,7 +255,8 @@ fn acting_parameter(needed: bool) -> Value {
 
 fn key_parameter() -> Value {
     let schema = json!({ "type": "string", "minLength": 1, "maxLength": 128 });
-    parameter("Idempotency-Key", "header", false, &schema)
+    let text = "The same request with the same key, within ten minutes and at this node, gets the same answer; messages, groups and accounts are made once for good. The key with another request is refused with 1015.";
+    described(parameter("Idempotency-Key", "header", false, &schema), text)
 }
 
 /// `FriendRequestList` as `Friend request list`.

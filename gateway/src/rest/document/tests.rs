@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use super::{Kind, ROUTES, document, kind, words};
+use super::{Kind, ROUTES, check_names, document, kind, words};
 use crate::im::wire::pb;
 
 #[test]
@@ -50,4 +50,14 @@ fn numbers_of_64_bits_are_strings_as_proto3_json_writes_them() {
     assert_eq!(schemas["Message"]["properties"]["cmid"]["contentEncoding"], Value::from("base64"));
     let reactions = &schemas["Message"]["properties"]["reactions"];
     assert_eq!(reactions["additionalProperties"]["type"], Value::from("integer"));
+}
+
+#[test]
+fn a_name_that_no_enumeration_has_is_a_slip_of_the_pen() {
+    let sign_up = |text: &str| check_names("SignUp", &serde_json::from_str(text).unwrap()).is_ok();
+    assert!(sign_up(r#"{"user":"ada","rules":{"friends":"FRIEND_RULE_NOBODY"},"unknown":["x"]}"#));
+    assert!(!sign_up(r#"{"rules":{"friends":"FRIEND_RULE_EVERYBODY"}}"#));
+    assert!(!sign_up(r#"{"profile":{"custom":{"a":{"visibility":"public"}}}}"#));
+    let import = serde_json::json!({ "accounts": [{}, { "rules": { "messages": "ALL" } }] });
+    assert!(check_names("Import", &import).is_err());
 }

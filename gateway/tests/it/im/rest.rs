@@ -134,7 +134,7 @@ async fn a_person_signs_up_logs_in_and_changes_its_tokens() {
 #[tokio::test]
 async fn passwords_are_tried_only_so_often() {
     let mut script = accounts();
-    script.config.limits.logins_per_minute = 2;
+    script.config.limits.rest.logins_per_minute = 2;
     let world = World::start(script).await;
     let anybody = Caller::new(&world, String::new());
     let attempt = || Some(json!({ "user": "ada", "password": "guess guess", "device": "d" }));
