@@ -126,7 +126,7 @@ fn clippy() -> Command {
 
 /// Builds the program and the tests with one set of features, so that nothing is built twice.
 fn build() -> Command {
-    cargo(&["build", "--workspace", "--bins", "--tests", "--locked"])
+    cargo(&["build", "--workspace", "--bins", "--tests", "--examples", "--locked"])
 }
 
 fn unit(tally: &mut Tally) -> Result<()> {
