@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use cluster::{
-    Handle,
+    Handle, Role,
     link::{Peers, channel::Channel},
 };
 use gateway::im::port::{Back, Notice, Refused, Relay, Request};
@@ -20,7 +20,7 @@ use proto::{
     im::{Action, Actor, Answer, Ask, Command, Query, Reply, limit::EXPIRE_ROWS_MAX},
     time::LogTime,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::{
     clock::log_time,
@@ -30,6 +30,8 @@ use crate::{
 
 /// The nodes' channel for soft state of chat.
 const SOFT: Channel = Channel(1);
+/// It is looked this often whether those who vote are others.
+const QUORUM_EVERY: Duration = Duration::from_secs(1);
 /// Questions that are being answered at once; more are refused, because each may hold a thread.
 const READS_MAX: usize = 1_024;
 /// Housekeeping looks this often whether something is due.
@@ -77,7 +79,7 @@ pub(crate) fn start(
     let waiting = Waiting::default();
     tokio::spawn(ask(log.clone(), requests, waiting.clone()));
     tokio::spawn(tell(news, notices.clone(), waiting));
-    tokio::spawn(pass_on(log.listen(SOFT), log.peers(), notices));
+    tokio::spawn(pass_on(log.clone(), log.listen(SOFT), notices));
     tokio::spawn(keep_house(log.clone()));
 }
 
@@ -178,19 +180,29 @@ async fn tell(mut news: mpsc::Receiver<ChatNews>, notices: mpsc::Sender<Notice>,
 
 /// Soft state of other nodes, and when they come and go.
 async fn pass_on(
+    log: Handle,
     mut frames: mpsc::Receiver<(NodeId, Bytes)>,
-    mut peers: watch::Receiver<Peers>,
     notices: mpsc::Sender<Notice>,
 ) {
+    let mut peers = log.peers();
     let mut known = Peers::new();
+    let mut has_quorum = true;
+    // Who votes changes as well, though seldom.
+    let mut again = tokio::time::interval(QUORUM_EVERY);
+    again.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         let news = tokio::select! {
             // Links first: what a node says is worth nothing before it is there.
             biased;
             changed = peers.changed() => match changed {
-                Ok(()) => link_news(&mut known, peers.borrow_and_update().clone()),
+                Ok(()) => {
+                    let mut news = link_news(&mut known, peers.borrow_and_update().clone());
+                    news.extend(quorum_news(&mut has_quorum, &log, &known));
+                    news
+                }
                 Err(_) => return,
             },
+            _ = again.tick() => quorum_news(&mut has_quorum, &log, &known).into_iter().collect(),
             frame = frames.recv() => match frame {
                 Some((from, frame)) => vec![Notice::Relayed { from, frame }],
                 None => return,
@@ -202,6 +214,25 @@ async fn pass_on(
             }
         }
     }
+}
+
+fn quorum_news(known: &mut bool, log: &Handle, peers: &Peers) -> Option<Notice> {
+    let nodes = log.status().nodes;
+    let voters = nodes.iter().filter(|(_, (_, role))| *role == Role::Voter).map(|(node, _)| *node);
+    let has_quorum = has_quorum(voters, log.node(), peers);
+    let changed = *known != has_quorum;
+    *known = has_quorum;
+    changed.then_some(Notice::Quorum(has_quorum))
+}
+
+/// Whether a node and those it has links to are a majority of those who vote.
+fn has_quorum(voters: impl Iterator<Item = NodeId>, me: NodeId, peers: &Peers) -> bool {
+    let (mut all, mut reached) = (0, 0);
+    for node in voters {
+        all += 1;
+        reached += u32::from(node == me || peers.contains_key(&node));
+    }
+    reached * 2 > all || all == 0
 }
 
 /// A node whose link is another one may have started anew: it is told everything again.
@@ -252,7 +283,22 @@ mod tests {
     use gateway::im::port::Notice::{NodeDown, NodeUp};
     use proto::id::NodeId;
 
-    use super::link_news;
+    use super::{has_quorum, link_news};
+
+    #[test]
+    fn a_quorum_is_a_majority_of_those_who_vote() {
+        let ids = |ids: &[u16]| ids.iter().map(|id| NodeId(*id)).collect::<Vec<_>>().into_iter();
+        let linked = |to: &[u16]| ids(to).map(|node| (node, 1)).collect();
+        assert!(has_quorum(ids(&[0]), NodeId(0), &linked(&[])));
+        assert!(has_quorum(ids(&[1, 2, 3]), NodeId(1), &linked(&[3])));
+        assert!(!has_quorum(ids(&[1, 2, 3]), NodeId(1), &linked(&[])));
+        assert!(!has_quorum(ids(&[1, 2]), NodeId(1), &linked(&[])));
+        // Who follows only counts others.
+        assert!(has_quorum(ids(&[1, 2, 3]), NodeId(4), &linked(&[1, 2])));
+        assert!(!has_quorum(ids(&[1, 2, 3]), NodeId(4), &linked(&[1, 5, 6])));
+        // A node that waits to join does not know who votes.
+        assert!(has_quorum(ids(&[]), NodeId(4), &linked(&[])));
+    }
 
     #[test]
     fn a_node_whose_link_is_another_one_is_told_as_one_that_came() {

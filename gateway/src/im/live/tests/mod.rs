@@ -1,0 +1,3 @@
+mod alone;
+mod several;
+mod world;
