@@ -255,14 +255,8 @@ async fn try_import(chat: &Chat, request: Request) -> Result<Bytes, Error> {
             Err(error) => return Err(error),
         }
     }
-    let outcomes = if accounts.is_empty() {
-        Vec::new()
-    } else {
-        let action = Action::ImportAccounts { accounts };
-        let reply = chat.change(Command { actor: Chat::by_backend(None), action }).await?;
-        let Reply::Imported(outcomes) = reply else { return Err(Error::Internal) };
-        outcomes
-    };
+    let step = |accounts| Action::ImportAccounts { accounts };
+    let outcomes = super::import::in_steps(chat, accounts, step).await?;
     let mut outcomes = outcomes.iter();
     let accounts = rows.into_iter().map(|(user, wrong)| match wrong {
         Some(error) => refused(user, error.code(), error.to_string()),

@@ -97,17 +97,27 @@ async fn bring<T>(
             Err(error) => told.push(Some(refused(&error))),
         }
     }
-    let mut outcomes = Vec::with_capacity(good.len());
-    let mut left = good.into_iter().peekable();
+    let outcomes = in_steps(chat, good, step).await?;
+    let mut outcomes = outcomes.iter().map(outcome);
+    let rows = told.into_iter().map(|told| told.or_else(|| outcomes.next()).unwrap_or_default());
+    encode(&pb::Imported { rows: rows.collect() })
+}
+
+/// Brings good rows in, a command for some of them at a time.
+pub(super) async fn in_steps<T>(
+    chat: &Chat,
+    rows: Vec<T>,
+    step: impl Fn(Vec<T>) -> Action,
+) -> Result<Vec<Imported>, Error> {
+    let mut outcomes = Vec::with_capacity(rows.len());
+    let mut left = rows.into_iter().peekable();
     while left.peek().is_some() {
         let action = step(left.by_ref().take(STEP).collect());
         let reply = chat.change(Command { actor: Chat::by_backend(None), action }).await?;
         let Reply::Imported(done) = reply else { return Err(Error::Internal) };
         outcomes.extend(done);
     }
-    let mut outcomes = outcomes.iter().map(outcome);
-    let rows = told.into_iter().map(|told| told.or_else(|| outcomes.next()).unwrap_or_default());
-    encode(&pb::Imported { rows: rows.collect() })
+    Ok(outcomes)
 }
 
 fn refused(error: &Error) -> pb::ImportedRow {
