@@ -112,6 +112,8 @@ pub(crate) struct Chat {
     /// Signs access tokens of chat, the same on every node; empty: derived from the API keys, so that changing those ends
     /// every access token (log-ins go on with their refresh tokens).
     pub(crate) secret: String,
+    /// Whether calls have no live room of their name.
+    pub(crate) live_in_calls_disabled: bool,
     /// Bounds of what clients may use.
     pub(crate) limits: ChatLimits,
 }

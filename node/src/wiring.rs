@@ -81,6 +81,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     }));
     let gateway = Gateway::new(doors, requests_out, clock);
     let chat = start_chat(&config, &gateway, &journal.log, journal.chat);
+    tokio::spawn(chat.clone().end_with_calls(webhooks.closed_rooms()));
     let admin = admin::router(
         journal.log.clone(),
         config.data.clone(),
@@ -160,6 +161,7 @@ fn chat_config(config: &Config, log: &cluster::Handle) -> im::Config {
     };
     im::Config {
         sign_up: config.chat.sign_up || config.dev,
+        live_in_calls: !config.chat.live_in_calls_disabled,
         node: log.node(),
         limits: config.chat.limits.over(chat_limits(config.limit.chat_sends_per_second)),
         ..im::Config::new(secret)

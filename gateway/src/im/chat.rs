@@ -7,14 +7,15 @@ use std::{
 
 use axum::Router;
 use proto::{
-    id::NodeId,
+    id::{NodeId, RoomName},
     im::{
-        Action, Answer, Command, LiveLease, LiveRoom, Query, Reply, account::AccountState,
-        command::Actor, event::Event, id::UserId, query::Ask, reject::Reject,
+        Action, Answer, Command, LiveAction, LiveLease, LiveRoom, Query, Reply,
+        account::AccountState, command::Actor, event::Event, id::UserId, query::Ask,
+        reject::Reject,
     },
 };
 use tokio::{
-    sync::{Notify, oneshot},
+    sync::{Notify, mpsc, oneshot},
     time::{Instant, sleep_until},
 };
 
@@ -207,6 +208,22 @@ impl Chat {
         for relay in relays {
             if self.requests.try_send(Request::Relay(relay)).is_err() {
                 metrics::counter!("stoa_im_relays_dropped_total").increment(1);
+            }
+        }
+    }
+
+    /// Ends the live rooms of calls that closed. Ends when nobody tells any more.
+    pub async fn end_with_calls(self, mut closed: mpsc::Receiver<RoomName>) {
+        while let Some(name) = closed.recv().await {
+            let Ok(room) = LiveRoom::try_from(name.as_str()) else { continue };
+            if !self.config.live_in_calls {
+                continue;
+            }
+            let action = LiveAction::End { epoch: None };
+            let action = Action::Live { room, action };
+            let ended = self.change(Command { actor: Self::by_backend(None), action }).await;
+            if let Err(error) = ended {
+                tracing::warn!(%error, "a live room did not end with its call");
             }
         }
     }

@@ -15,6 +15,8 @@ pub struct Config {
     pub access_lives: Duration,
     /// How long a refresh token is good.
     pub refresh_lives: Duration,
+    /// Whoever may join a call may join the live room of its name, with the call's token; it ends with the call.
+    pub live_in_calls: bool,
     /// This node.
     pub node: NodeId,
     /// Bounds of what clients may use.
@@ -30,6 +32,7 @@ impl Config {
             sign_up: false,
             access_lives: Duration::from_mins(15),
             refresh_lives: Duration::from_hours(24 * 30),
+            live_in_calls: true,
             node: NodeId::default(),
             limits: Limits::default(),
         }

@@ -11,7 +11,7 @@ mod tests;
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -22,7 +22,10 @@ use proto::{
     id::RoomName,
     room::{Participant, Publication, Room},
 };
-use tokio::{runtime::Handle, sync::Semaphore};
+use tokio::{
+    runtime::Handle,
+    sync::{Semaphore, mpsc},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::queue::{Item, Push, Queues};
@@ -36,6 +39,9 @@ pub const QUEUED_TOTAL_MAX: usize = 20_000;
 pub const AGE_MAX: Duration = Duration::from_secs(30);
 /// Most deliveries under way at once.
 const DELIVERIES_MAX: usize = 64;
+
+/// Closed rooms that wait for who listens.
+const CLOSED_MAX: usize = 4_096;
 
 /// Why webhooks could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -123,6 +129,8 @@ struct Inner {
     runtime: Handle,
     tasks: TaskTracker,
     stop: CancellationToken,
+    /// Hears of rooms that closed.
+    closed: OnceLock<mpsc::Sender<RoomName>>,
 }
 
 /// Who signs.
@@ -160,6 +168,7 @@ impl Webhooks {
             runtime: Handle::current(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
+            closed: OnceLock::new(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -173,6 +182,12 @@ impl Webhooks {
         track: Option<&Publication>,
     ) {
         let inner = &self.inner;
+        if kind == WebhookKind::RoomFinished
+            && let Some(closed) = inner.closed.get()
+            && closed.try_send(room.name.clone()).is_err()
+        {
+            metrics::counter!("stoa_rooms_closed_unheard_total").increment(1);
+        }
         if inner.urls.is_empty() || inner.stop.is_cancelled() {
             return;
         }
@@ -182,6 +197,15 @@ impl Webhooks {
         for url in 0..inner.urls.len() {
             self.enqueue(url, &room.name, Arc::clone(&event));
         }
+    }
+
+    /// The rooms that close from here on, as back ends are told: once in a cluster. For one listener.
+    #[must_use]
+    pub fn closed_rooms(&self) -> mpsc::Receiver<RoomName> {
+        let (sender, receiver) = mpsc::channel(CLOSED_MAX);
+        // A second listener hears nothing.
+        let _first = self.inner.closed.set(sender);
+        receiver
     }
 
     fn enqueue(&self, url: usize, room: &RoomName, event: Arc<pb::WebhookEvent>) {

@@ -9,9 +9,11 @@ use tokio::{
 };
 
 use super::{
+    Who,
+    guest::Guest,
     pipe::{Incoming, Pipe},
     session::Session,
-    user_of,
+    who_of,
 };
 use crate::{
     error::Error,
@@ -31,11 +33,11 @@ use crate::{
 pub(super) async fn enter(
     chat: Chat,
     mut pipe: Pipe,
-    user: Option<User>,
+    who: Option<Who>,
     permit: OwnedSemaphorePermit,
 ) {
     // Boxed: an idle session does not carry what was needed to let it in.
-    match Box::pin(admit(&chat, &mut pipe, user)).await {
+    match Box::pin(admit(&chat, &mut pipe, who)).await {
         Ok(admitted) => Session::new(chat, pipe, admitted).run(permit).await,
         Err((close, error)) => {
             metrics::counter!("stoa_im_sockets_refused_total").increment(1);
@@ -49,15 +51,20 @@ pub(super) struct Admitted {
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) socket: u64,
     pub(super) expires_at_s: u64,
+    pub(super) guest: Option<Box<Guest>>,
 }
 
 type Refusal = (Close, Option<Error>);
 
-async fn admit(chat: &Chat, pipe: &mut Pipe, user: Option<User>) -> Result<Admitted, Refusal> {
+async fn admit(chat: &Chat, pipe: &mut Pipe, who: Option<Who>) -> Result<Admitted, Refusal> {
     let (rid, connect) = first_frame(chat, pipe).await?;
-    let user = match user {
-        Some(user) if connect.token.is_empty() => user,
-        _ => user_of(chat, &connect.token).map_err(refused)?,
+    let who = match who {
+        Some(who) if connect.token.is_empty() => who,
+        _ => who_of(chat, &connect.token).map_err(refused)?,
+    };
+    let user = match who {
+        Who::User(user) => user,
+        Who::Guest(guest) => return admit_guest(chat, pipe, rid, guest).await,
     };
     chat.check_access(&user).await.map_err(refused)?;
     let device = device_of(&user, &connect)?;
@@ -66,7 +73,7 @@ async fn admit(chat: &Chat, pipe: &mut Pipe, user: Option<User>) -> Result<Admit
         .as_ref()
         .and_then(|resume| resume_session(chat, &user, &device, resume, pipe.codec));
     let expires_at_s = user.expires_at_s;
-    let is_resumed = resumed.is_some();
+    let (is_resumed, user_name) = (resumed.is_some(), user.user.clone());
     let (mailbox, socket, missed) = match resumed {
         Some(found) => found,
         None => {
@@ -75,9 +82,10 @@ async fn admit(chat: &Chat, pipe: &mut Pipe, user: Option<User>) -> Result<Admit
             (mailbox, socket, Vec::new())
         }
     };
-    let connected = connected(chat, &mailbox, expires_at_s, is_resumed);
+    let name = user_name.to_string();
+    let connected = connected(chat, &mailbox, (name, expires_at_s), is_resumed);
     let frame = pb::ServerFrame { rid, push: 0, body: Some(Body::Connected(connected)) };
-    let admitted = Admitted { mailbox, socket, expires_at_s };
+    let admitted = Admitted { mailbox, socket, expires_at_s, guest: None };
     let mut sent = pipe.send(pipe.codec.encode(&frame)).await;
     for frame in missed {
         if sent.is_ok() {
@@ -86,6 +94,24 @@ async fn admit(chat: &Chat, pipe: &mut Pipe, user: Option<User>) -> Result<Admit
     }
     // A socket that broke meanwhile is noticed by the session, which then waits for the next one.
     Ok(admitted)
+}
+
+/// Somebody with the token of a call. There is nothing to load, nothing to resume, and nobody is told.
+async fn admit_guest(
+    chat: &Chat,
+    pipe: &mut Pipe,
+    rid: u32,
+    guest: Box<Guest>,
+) -> Result<Admitted, Refusal> {
+    let mailbox = Guest::mailbox(chat, pipe.codec).map_err(refused)?;
+    let socket = mailbox.reopen();
+    let expires_at_s = guest.expires_at_s;
+    let connected = connected(chat, &mailbox, (guest.speaker.id.clone(), expires_at_s), false);
+    let frame = pb::ServerFrame { rid, push: 0, body: Some(Body::Connected(connected)) };
+    metrics::counter!("stoa_im_guests_total").increment(1);
+    // A socket that broke meanwhile is noticed by the session.
+    let _sent = pipe.send(pipe.codec.encode(&frame)).await;
+    Ok(Admitted { mailbox, socket, expires_at_s, guest: Some(guest) })
 }
 
 async fn first_frame(chat: &Chat, pipe: &mut Pipe) -> Result<(u32, pb::Connect), Refusal> {
@@ -176,12 +202,17 @@ fn resume_session(
     })
 }
 
-fn connected(chat: &Chat, mailbox: &Mailbox, expires_at_s: u64, resumed: bool) -> pb::Connected {
+fn connected(
+    chat: &Chat,
+    mailbox: &Mailbox,
+    (user, token_expires_at): (String, u64),
+    resumed: bool,
+) -> pb::Connected {
     let limits = &chat.config.limits;
     let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
     pb::Connected {
         session: mailbox.name(),
-        user: mailbox.owner.user.to_string(),
+        user,
         server_time: chat.shared.clock.now().0,
         ping_every_ms: u32::try_from(limits.ping_every.as_millis()).unwrap_or(u32::MAX),
         resumed,
@@ -196,7 +227,7 @@ fn connected(chat: &Chat, mailbox: &Mailbox, expires_at_s: u64, resumed: bool) -
             requests_in_flight: number(limits.in_flight_max),
             presence_subscriptions: number(crate::im::hub::SUBSCRIPTIONS_MAX),
         }),
-        token_expires_at: expires_at_s,
+        token_expires_at,
     }
 }
 

@@ -11,6 +11,7 @@ use axum::{
 };
 
 mod entry;
+mod guest;
 mod pipe;
 mod session;
 
@@ -49,7 +50,7 @@ async fn open(
             return Err(Error::Draining);
         }
         let user = match token_of(&parts.headers, parts.uri.query()) {
-            Some(token) => Some(user_of(&chat, &token)?),
+            Some(token) => Some(who_of(&chat, &token)?),
             None => None,
         };
         Ok((user, shared.keeper.socket()?))
@@ -84,6 +85,19 @@ pub fn tuned(upgrade: WebSocketUpgrade, frame_bytes_max: usize) -> WebSocketUpgr
         .read_buffer_size(READ_BYTES)
         .write_buffer_size(WRITE_BYTES)
         .max_write_buffer_size(WRITE_BYTES_MAX)
+}
+
+/// Who comes in.
+enum Who {
+    User(User),
+    Guest(Box<guest::Guest>),
+}
+
+fn who_of(chat: &Chat, token: &str) -> Result<Who, Error> {
+    match guest::Guest::read(chat, token) {
+        Some(guest) => guest.map(Box::new).map(Who::Guest),
+        None => user_of(chat, token).map(Who::User),
+    }
 }
 
 /// The user of a token. Back ends have no sockets: they use the REST API.

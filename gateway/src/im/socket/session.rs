@@ -15,6 +15,7 @@ use tokio::{
 
 use super::{
     entry::Admitted,
+    guest::Guest,
     pipe::{Incoming, Pipe},
     user_of,
 };
@@ -50,6 +51,8 @@ pub(super) struct Session {
     ping_at: Instant,
     misses: u32,
     expires_at: Instant,
+    /// It came with the token of a call.
+    guest: Option<Box<Guest>>,
 }
 
 /// What a client may still send.
@@ -62,7 +65,7 @@ struct Rates {
 
 impl Session {
     pub(super) fn new(chat: Chat, pipe: Pipe, admitted: Admitted) -> Self {
-        let Admitted { mailbox, socket, expires_at_s } = admitted;
+        let Admitted { mailbox, socket, expires_at_s, guest } = admitted;
         let (now, limits) = (Instant::now(), &chat.config.limits);
         let rates = Rates {
             frames: Bucket::full(now, limits.frames_burst),
@@ -73,7 +76,7 @@ impl Session {
         let ping_at = now + jittered(limits.ping_every);
         let expires_at = instant_of(&chat, now, expires_at_s);
         let answers = FuturesUnordered::new();
-        Self { chat, pipe, mailbox, socket, answers, rates, ping_at, misses: 0, expires_at }
+        Self { chat, pipe, mailbox, socket, answers, rates, ping_at, misses: 0, expires_at, guest }
     }
 
     pub(super) async fn run(mut self, permit: OwnedSemaphorePermit) {
@@ -81,7 +84,7 @@ impl Session {
         let close = self.converse().await;
         metrics::gauge!("stoa_im_sockets").decrement(1.0);
         drop(permit);
-        let Self { chat, pipe, mailbox, socket, .. } = self;
+        let Self { chat, pipe, mailbox, socket, guest, .. } = self;
         let Some(close) = close else {
             // Another socket has the session; it may have missed what woke this one.
             mailbox.wake.notify_one();
@@ -92,7 +95,11 @@ impl Session {
         };
         mailbox.close(close);
         let farewell = tokio::spawn(pipe.close(close, None));
-        end(&chat, &mailbox, socket, close).await;
+        if guest.is_some() {
+            chat.live(|live| live.leave_all(Instant::now(), mailbox.id));
+        } else {
+            end(&chat, &mailbox, socket, close).await;
+        }
         let _ = farewell.await;
     }
 
@@ -269,6 +276,11 @@ impl Session {
                 done
             }
             Body::Ping(_) => done,
+            Body::LiveJoin(_) | Body::LiveLeave(_) | Body::LiveSend(_) | Body::LiveLike(_) => {
+                self.serve_live(rid, body)
+            }
+            // Whoever came with the token of a call may use its live room, and nothing else.
+            _ if self.guest.is_some() => Err(Error::GrantMissing("im")),
             Body::Typing(typing) => {
                 let conversation = typing.conversation.parse();
                 let conversation =
@@ -279,9 +291,6 @@ impl Session {
             }
             Body::PresenceSet(_) | Body::PresenceSubscribe(_) | Body::PresenceUnsubscribe(_) => {
                 self.serve_presence(body).map(Some)
-            }
-            Body::LiveJoin(_) | Body::LiveLeave(_) | Body::LiveSend(_) | Body::LiveLike(_) => {
-                self.serve_live(rid, body)
             }
             other => {
                 let answering = ask(&self.chat, &self.mailbox, rid, other).await?;
@@ -324,11 +333,7 @@ impl Session {
         match body {
             Body::LiveJoin(join) => {
                 let room = live_room(&join.room)?;
-                let speaker = Speaker {
-                    id: self.mailbox.owner.user.to_string(),
-                    may_speak: true,
-                    ..Speaker::default()
-                };
+                let speaker = self.speaker(&room)?;
                 let who = (Arc::clone(&self.mailbox), rid);
                 self.chat.live(|live| live.join(now, who, &room, speaker))?;
             }
@@ -356,7 +361,29 @@ impl Session {
         Ok(None)
     }
 
+    /// As whom it is in a live room.
+    fn speaker(&self, room: &LiveRoom) -> Result<Speaker, Error> {
+        match &self.guest {
+            Some(guest) if guest.room == *room => Ok(guest.speaker.clone()),
+            Some(_) => Err(Error::WrongRoom),
+            None => Ok(Speaker {
+                id: self.mailbox.owner.user.to_string(),
+                may_speak: true,
+                ..Speaker::default()
+            }),
+        }
+    }
+
     async fn renew(&mut self, token: &str) -> Result<(), Error> {
+        if let Some(guest) = &self.guest {
+            let renewed =
+                Guest::read(&self.chat, token).ok_or(Error::GrantMissing("roomJoin"))??;
+            if !guest.is(&renewed) {
+                return Err(Error::Malformed("the token is not of this session: connect with it"));
+            }
+            self.expires_at = instant_of(&self.chat, Instant::now(), renewed.expires_at_s);
+            return Ok(());
+        }
         let user = user_of(&self.chat, token)?;
         let owner = &self.mailbox.owner;
         let is_same = user.user == owner.user

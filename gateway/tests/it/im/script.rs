@@ -18,7 +18,7 @@ use gateway::{
 };
 use proto::{
     im::{
-        Answer, Ask, Command, Event, Query, Reply,
+        Answer, Ask, Command, Event, LiveAction, LiveLease, LiveRoom, Query, Reply,
         account::AccountState,
         command::Action,
         id::{ConversationId, Sequence},
@@ -117,6 +117,24 @@ impl World {
     }
 }
 
+/// Whoever takes a live room has it.
+fn live(
+    notices: &mpsc::Sender<Notice>,
+    leases: &mut BTreeMap<LiveRoom, LiveLease>,
+    room: &LiveRoom,
+    action: &LiveAction,
+) -> Reply {
+    if let LiveAction::Take { holder, .. } = action
+        && !leases.contains_key(room)
+    {
+        let lease = LiveLease { holder: *holder, epoch: NOW_S, until: LogTime(u64::MAX) };
+        leases.insert(room.clone(), lease);
+        let event = Event::LiveHeld { room: room.clone(), lease };
+        notices.try_send(Notice::Applied(vec![event])).unwrap();
+    }
+    Reply::Live(leases.get(room).copied())
+}
+
 async fn node(
     mut asks: mpsc::Receiver<Request>,
     notices: mpsc::Sender<Notice>,
@@ -124,11 +142,15 @@ async fn node(
     changes: Changes,
 ) {
     let mut heads = BTreeMap::<ConversationId, u64>::new();
+    let mut leases = BTreeMap::<LiveRoom, LiveLease>::new();
     while let Some(request) = asks.recv().await {
         match request {
             Request::Propose { command, back } => {
                 changes.lock().unwrap().push((*command).clone());
                 let answer = (script.answer)(&command).unwrap_or_else(|| {
+                    if let Action::Live { room, action } = &command.action {
+                        return Ok(live(&notices, &mut leases, room, action));
+                    }
                     let Action::Send(send) = &command.action else { return Ok(Reply::Done) };
                     let head = heads.entry(send.conversation.clone()).or_default();
                     *head += 1;
