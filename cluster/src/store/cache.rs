@@ -60,6 +60,16 @@ impl Cache {
         shard.put(key.to_vec(), value.map(<[u8]>::to_vec), self.bytes_max);
     }
 
+    /// Follows a row that was written; one that nobody has read since is not taken in.
+    pub(super) fn refresh(&self, key: &[u8], value: Option<&[u8]>) {
+        let Some(shard) = self.shard(key) else { return };
+        let is_known = shard.young.contains_key(key) || shard.old.contains_key(key);
+        drop(shard);
+        if is_known {
+            self.put(key, value);
+        }
+    }
+
     pub(super) fn clear(&self) {
         for shard in &self.shards {
             *shard.lock().unwrap_or_else(PoisonError::into_inner) = Shard::default();

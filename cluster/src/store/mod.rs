@@ -5,7 +5,9 @@
 //! file again when it starts, so sled always continues from one applied index; whatever was only in memory comes
 //! again from the log. The rows are a view: they can be deleted at any time and are made again from snapshot and log.
 
+mod block;
 mod cache;
+mod filter;
 pub(crate) mod frame;
 mod generation;
 mod rows;
@@ -36,14 +38,18 @@ use self::{
         begin_generation, create_generation, current, generation_path, open_generation, put_aside,
         redo_path, set_current, write_redo,
     },
-    rows::{BATCH_ROWS, Change, MemoryRows, Rows},
+    rows::{Change, MemoryRows, Rows},
     table::{RowsView, Tables, TablesView},
 };
 use crate::file::write_durably;
 
 /// The form of the rows; another number is read by another program.
 const FORMAT_KEY: &[u8] = &[space::CLUSTER, b'f'];
-const FORMAT: &[u8] = &[1];
+const FORMAT: &[u8] = &[2];
+/// Rows given to the disk at once.
+const WRITE_ROWS: usize = 4096;
+/// A snapshot that is written looks this often whether too much gathers behind it.
+const CHECK_ROWS: usize = 256;
 /// Above every key.
 const KEY_END: &[u8] = &[0xff];
 
@@ -69,7 +75,7 @@ impl Default for Options {
             table_bytes_max: 256 << 20,
             cache_bytes: 64 << 20,
             sled_bytes: 64 << 20,
-            flush_after: Duration::from_secs(1),
+            flush_after: Duration::from_secs(5),
         }
     }
 }
@@ -287,7 +293,7 @@ impl Store {
             write_redo(redo, &frozen)?;
         }
         let changes: Vec<Change<'_>> = frozen.iter().collect();
-        for some in changes.chunks(BATCH_ROWS) {
+        for some in changes.chunks(WRITE_ROWS) {
             rows.write(some)?;
         }
         rows.sync()?;
@@ -295,7 +301,7 @@ impl Store {
             fs::remove_file(redo)?;
         }
         for (key, value) in frozen.iter() {
-            self.inner.cache.put(key, value);
+            self.inner.cache.refresh(key, value);
         }
         self.inner.tables.write().unwrap_or_else(PoisonError::into_inner).thaw();
         Ok(())
@@ -335,11 +341,11 @@ impl Store {
         let header = caught(|| header(&RowsView(&*rows)))?;
         let mut writer = FrameWriter::begin(into, &header)?;
         let mut failed = None;
-        let mut until_check = BATCH_ROWS;
+        let mut until_check = CHECK_ROWS;
         rows.scan((&[], KEY_END), Direction::Up, &mut |key, value| {
             until_check = until_check.saturating_sub(1);
             if until_check == 0 {
-                until_check = BATCH_ROWS;
+                until_check = CHECK_ROWS;
                 if self.table_bytes() > self.inner.options.table_bytes_max / 2 {
                     failed = Some(StoreError::SnapshotTooSlow);
                     return Scan::Enough;

@@ -1,22 +1,32 @@
 //! Rows on disk and their twin in memory.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io,
     ops::Bound,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::{PoisonError, RwLock},
-    thread,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
 use proto::store::{Batch, Direction, Memory, Scan, View};
 
-use super::StoreError;
+use super::{
+    StoreError,
+    block::{self, Reader},
+    filter::Filter,
+};
 
-/// Rows in one sled batch; larger ones hold its readers up for longer and are no faster.
-pub(super) const BATCH_ROWS: usize = 256;
+/// First byte of the keys of blocks; the block of this alone holds what lies before every other.
+const BLOCK: u8 = 1;
+/// Blocks in one sled batch; larger ones hold its readers up for longer and are no faster.
+const BATCH_BLOCKS: usize = 64;
 
 /// Waiting for a file that was closed just now.
 const LOCK_TRIES: u32 = 100;
@@ -28,6 +38,8 @@ pub(super) type Change<'a> = (&'a [u8], Option<&'a [u8]>);
 /// Where rows are kept. Not consistent on its own: [`super::Store`] is.
 pub(super) trait Rows: Send + Sync {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Whether it is known without reading that a key is absent.
+    fn is_absent(&self, key: &[u8]) -> bool;
     fn scan(
         &self,
         range: (&[u8], &[u8]),
@@ -40,10 +52,28 @@ pub(super) trait Rows: Send + Sync {
     fn disk_bytes(&self) -> u64;
 }
 
-/// Rows in sled.
+/// Rows in sled, packed into blocks.
 pub(super) struct SledRows {
     db: sled::Db,
     dir: PathBuf,
+    filter: Arc<Filter>,
+    reader: Option<FilterReader>,
+}
+
+/// The thread that shows a filter what was on disk before.
+struct FilterReader {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Drop for SledRows {
+    fn drop(&mut self) {
+        if let Some(FilterReader { stop, thread }) = self.reader.take() {
+            stop.store(true, Ordering::Release);
+            // It holds the files; if it panicked, the filter stays incomplete and nothing else is lost.
+            let _panicked = thread.join();
+        }
+    }
 }
 
 impl SledRows {
@@ -59,7 +89,7 @@ impl SledRows {
         let mut tries = 0;
         loop {
             match guarded(|| config.open()) {
-                Ok(db) => return Ok(Self { db, dir: dir.to_owned() }),
+                Ok(db) => return Self::with(db, dir),
                 // sled's own threads may hold the file a moment longer than whoever closed it just now.
                 Err(error) if error.is_lock() && tries < LOCK_TRIES => {
                     tries += 1;
@@ -69,6 +99,97 @@ impl SledRows {
             }
         }
     }
+
+    fn with(db: sled::Db, dir: &Path) -> Result<Self, StoreError> {
+        let is_empty = guarded(|| Ok(db.is_empty()))?;
+        let filter = Arc::new(Filter::new(is_empty));
+        let reader =
+            if is_empty { None } else { Some(FilterReader::start(&db, Arc::clone(&filter))?) };
+        Ok(Self { db, dir: dir.to_owned(), filter, reader })
+    }
+
+    /// The block that a key is in, if it is anywhere.
+    fn block_of(&self, key: &[u8]) -> Result<Option<(sled::IVec, sled::IVec)>, StoreError> {
+        let key = block_key(key);
+        guarded(|| self.db.range(..=key).next_back().transpose())
+    }
+
+    /// The key at which the next block begins.
+    fn next_block(&self, block: &[u8]) -> Result<Option<sled::IVec>, StoreError> {
+        let behind = (Bound::Excluded(block), Bound::Unbounded);
+        let next = guarded(|| self.db.range::<&[u8], _>(behind).next().transpose())?;
+        Ok(next.map(|(key, _)| key))
+    }
+
+    /// Writes changes in key order, each key once.
+    fn write_ordered(&self, mut changes: &[Change<'_>]) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        let mut blocks = 0;
+        while let Some((first, _)) = changes.first() {
+            let (name, block) = self
+                .block_of(first)?
+                .unwrap_or_else(|| (vec![BLOCK].into(), sled::IVec::default()));
+            let next = self.next_block(&name)?;
+            let is_here = |key: &[u8]| {
+                let next = next.as_ref().and_then(|next| next.get(1..));
+                next.is_none_or(|next| key < next)
+            };
+            let (here, rest) = changes.split_at(changes.partition_point(|(key, _)| is_here(key)));
+            let rows = block::changed(&block, here)?;
+            let mut pieces = block::pack(&rows).into_iter();
+            match pieces.next() {
+                // The first piece keeps the name, so that the block still begins where it did.
+                Some((_, piece)) => batch.insert(name, piece),
+                None => batch.remove(name),
+            }
+            for (first, piece) in pieces {
+                batch.insert(block_key(first), piece);
+                blocks += 1;
+            }
+            blocks += 1;
+            if blocks >= BATCH_BLOCKS {
+                let full = std::mem::take(&mut batch);
+                guarded(|| self.db.apply_batch(full))?;
+                blocks = 0;
+            }
+            changes = rest;
+        }
+        guarded(|| self.db.apply_batch(batch))
+    }
+}
+
+impl FilterReader {
+    fn start(db: &sled::Db, filter: Arc<Filter>) -> Result<Self, StoreError> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (db, stops) = (db.clone(), Arc::clone(&stop));
+        let read = move || {
+            let mut blocks = db.iter();
+            while let Some(block) = guarded(|| blocks.next().transpose())? {
+                if stops.load(Ordering::Acquire) {
+                    return Ok(());
+                }
+                for row in Reader::new(&block.1) {
+                    filter.add(row?.0);
+                }
+            }
+            filter.complete();
+            Ok::<_, StoreError>(())
+        };
+        let thread = thread::Builder::new().name("filter".into()).spawn(move || {
+            if let Err(error) = read() {
+                // Whoever needs such a row finds the same.
+                tracing::warn!(%error, "the stored rows could not all be read");
+            }
+        })?;
+        Ok(Self { stop, thread })
+    }
+}
+
+fn block_key(key: &[u8]) -> Vec<u8> {
+    let mut block = Vec::with_capacity(key.len().saturating_add(1));
+    block.push(BLOCK);
+    block.extend_from_slice(key);
+    block
 }
 
 /// Leftovers of a snapshot that sled was writing when it died keep it from opening.
@@ -92,7 +213,15 @@ fn guarded<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
 
 impl Rows for SledRows {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        guarded(|| Ok(self.db.get(key)?.map(|value| value.to_vec())))
+        if self.filter.is_absent(key) {
+            return Ok(None);
+        }
+        let Some((_, block)) = self.block_of(key)? else { return Ok(None) };
+        Ok(block::find(&block, key)?.map(<[u8]>::to_vec))
+    }
+
+    fn is_absent(&self, key: &[u8]) -> bool {
+        self.filter.is_absent(key)
     }
 
     fn scan(
@@ -104,33 +233,48 @@ impl Rows for SledRows {
         if from >= to {
             return Ok(());
         }
-        let mut rows = guarded(|| {
-            Ok(self.db.range::<&[u8], _>((Bound::Included(from), Bound::Excluded(to))))
-        })?;
+        let first = self.block_of(from)?.map_or_else(|| vec![BLOCK], |(name, _)| name.to_vec());
+        let range = (Bound::Included(first), Bound::Excluded(block_key(to)));
+        let mut blocks = guarded(|| Ok(self.db.range::<Vec<u8>, _>(range)))?;
+        // Blocks may be cut while this reads: a row that was seen already is not shown again.
+        let mut last: Option<Vec<u8>> = None;
         // Only sled is guarded: what `visit` throws is the machine's.
-        while let Some((key, value)) = guarded(|| match direction {
-            Direction::Up => rows.next().transpose(),
-            Direction::Down => rows.next_back().transpose(),
+        while let Some((_, block)) = guarded(|| match direction {
+            Direction::Up => blocks.next().transpose(),
+            Direction::Down => blocks.next_back().transpose(),
         })? {
-            if visit(&key, &value) == Scan::Enough {
-                break;
+            let mut rows = Reader::new(&block).collect::<Result<Vec<_>, _>>()?;
+            rows.retain(|(key, _)| {
+                let is_new = last.as_deref().is_none_or(|last| match direction {
+                    Direction::Up => *key > last,
+                    Direction::Down => *key < last,
+                });
+                from <= *key && *key < to && is_new
+            });
+            if direction == Direction::Down {
+                rows.reverse();
             }
+            for (key, value) in &rows {
+                if visit(key, value) == Scan::Enough {
+                    return Ok(());
+                }
+            }
+            last = rows.last().map(|(key, _)| key.to_vec()).or(last);
         }
         Ok(())
     }
 
     fn write(&self, changes: &[Change<'_>]) -> Result<(), StoreError> {
-        for some in changes.chunks(BATCH_ROWS) {
-            let mut batch = sled::Batch::default();
-            for (key, value) in some {
-                match value {
-                    Some(value) => batch.insert(*key, *value),
-                    None => batch.remove(*key),
-                }
+        for (key, value) in changes {
+            if value.is_some() {
+                self.filter.add(key);
             }
-            guarded(|| self.db.apply_batch(batch))?;
         }
-        Ok(())
+        if changes.is_sorted_by(|(one, _), (next, _)| one < next) {
+            return self.write_ordered(changes);
+        }
+        let ordered: BTreeMap<_, _> = changes.iter().copied().collect();
+        self.write_ordered(&ordered.into_iter().collect::<Vec<_>>())
     }
 
     fn sync(&self) -> Result<(), StoreError> {
@@ -153,6 +297,10 @@ pub(super) struct MemoryRows {
 impl Rows for MemoryRows {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.rows.read().unwrap_or_else(PoisonError::into_inner).get(key))
+    }
+
+    fn is_absent(&self, _key: &[u8]) -> bool {
+        false
     }
 
     fn scan(

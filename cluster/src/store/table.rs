@@ -103,6 +103,9 @@ impl View for TablesView<'_> {
         if let Some(value) = self.cache.get(key) {
             return value;
         }
+        if rows.is_absent(key) {
+            return None;
+        }
         let value = readable(rows.get(key));
         self.cache.put(key, value.as_deref());
         value

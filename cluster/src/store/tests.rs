@@ -16,7 +16,7 @@ fn batch(changes: &[(u8, Option<u16>)]) -> Batch {
     let mut batch = Batch::new();
     for (key, value) in changes {
         match value {
-            Some(value) => batch.put(row(*key), value.to_be_bytes().repeat(9)),
+            Some(value) => batch.put(row(*key), value.to_be_bytes().repeat(150)),
             None => batch.remove(row(*key)),
         }
     }
