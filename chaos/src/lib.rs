@@ -6,8 +6,9 @@
 //!
 //! A run that finds something says with which seed; `cargo xtask sweep` searches, and a seed that was found stays in `tests/it`.
 //!
-//! Codemap: `dice` randomness; `fault` what was found; `pure` replicas of a pure machine.
+//! Codemap: `dice` randomness; `fault` what was found; `pure` replicas of a pure machine; `sim` a whole cluster.
 
 pub mod dice;
 pub mod fault;
 pub mod pure;
+pub mod sim;

@@ -8,12 +8,15 @@ use std::{
 use anyhow::{Result, bail};
 use chaos::{
     fault::Fault,
-    pure::{Calls, Chat, Replicated, Report, simulate},
+    pure::{self, Calls, Chat, Replicated},
+    sim,
 };
 use clap::{Parser, ValueEnum};
 
 /// Commands of a run of a pure machine.
 const COMMANDS: usize = 4_000;
+/// Simulated time of a run of a cluster.
+const CLUSTER_SECONDS: u64 = 40;
 
 /// Searches for seeds that break something, or repeats one.
 #[derive(Parser)]
@@ -38,21 +41,28 @@ enum What {
     Chat,
     /// Replicas of the machine of rooms.
     Rooms,
+    /// Whole nodes, links that break and disks that lose.
+    Cluster,
 }
 
 impl What {
-    const ALL: [Self; 2] = [Self::Chat, Self::Rooms];
+    const ALL: [Self; 3] = [Self::Chat, Self::Rooms, Self::Cluster];
 
-    fn run(self, seed: u64) -> Result<Report, Fault> {
+    /// Runs a seed; tells what happened.
+    fn run(self, seed: u64) -> Result<String, Fault> {
         match self {
-            Self::Chat => pure::<Chat>(seed),
-            Self::Rooms => pure::<Calls>(seed),
+            Self::Chat => replicas::<Chat>(seed),
+            Self::Rooms => replicas::<Calls>(seed),
+            Self::Cluster => {
+                let report = sim::simulate(seed, CLUSTER_SECONDS, sim::Flaw::Nothing)?;
+                Ok(format!("{report:?}"))
+            }
         }
     }
 }
 
-fn pure<M: Replicated>(seed: u64) -> Result<Report, Fault> {
-    simulate::<M>(seed, COMMANDS)
+fn replicas<M: Replicated>(seed: u64) -> Result<String, Fault> {
+    pure::simulate::<M>(seed, COMMANDS).map(|report| format!("{report:?}"))
 }
 
 fn main() -> Result<()> {
@@ -66,7 +76,7 @@ fn main() -> Result<()> {
             let name = what.to_possible_value().map(|value| value.get_name().to_owned());
             let name = name.unwrap_or_default();
             match what.run(seed) {
-                Ok(report) if args.seed.is_some() => say(&format!("{name}: {report:?}")),
+                Ok(report) if args.seed.is_some() => say(&format!("{name}: {report}")),
                 Ok(_) => runs += 1,
                 Err(fault) => {
                     say(&format!("{name}, seed {seed}: {fault}"));

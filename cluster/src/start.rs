@@ -26,7 +26,8 @@ use crate::{
     error::StartError,
     handle::{Handle, Running, Shared},
     link::{
-        Incoming, Transport, channel::Channels, memory::Hub, pki::Identity, quic::QuicTransport,
+        Connect, Incoming, Transport, channel::Channels, memory::Hub, pki::Identity,
+        quic::QuicTransport,
     },
     links::Links,
     log::{self, EntryId, Log, Vote},
@@ -74,6 +75,8 @@ pub enum Link {
     },
     /// In memory, for tests.
     Memory(Hub),
+    /// By other means, for simulations.
+    Through(Arc<dyn Connect>),
 }
 
 /// Everything a node must be told.
@@ -148,6 +151,7 @@ fn connect(config: &Config) -> Result<(Arc<dyn Transport>, Incoming), StartError
             let (transport, incoming) = hub.connect(config.node);
             (Arc::new(transport), incoming)
         }
+        Link::Through(means) => means.connect(config.node),
         Link::Quic { listen, identity } => {
             let (transport, incoming) = QuicTransport::listen(config.node, *listen, identity)?;
             (Arc::new(transport), incoming)

@@ -10,7 +10,7 @@ use crate::run::{cargo, run};
 /// What to search, for how long, or which seed to repeat.
 #[derive(Args)]
 pub(crate) struct Sweep {
-    /// What to simulate (chat, rooms); all in turn if none is named.
+    /// What to simulate (chat, rooms, cluster); all in turn if none is named.
     #[arg(long)]
     what: Vec<String>,
     /// Runs this seed alone, and tells what happened in it.

@@ -2,3 +2,5 @@
 
 #[cfg(test)]
 mod pure;
+#[cfg(test)]
+mod sim;

@@ -6,7 +6,7 @@ pub mod pki;
 pub mod quic;
 pub(crate) mod wire;
 
-use std::{collections::BTreeMap, io};
+use std::{collections::BTreeMap, io, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use proto::id::NodeId;
@@ -77,6 +77,12 @@ pub trait Transport: Send + Sync + 'static {
 
     /// Ends every connection.
     fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// Connects nodes by means of its own, such as a network that is simulated.
+pub trait Connect: Send + Sync + 'static {
+    /// Connects a node: what it opens streams with, and the streams that others open to it.
+    fn connect(&self, node: NodeId) -> (Arc<dyn Transport>, Incoming);
 }
 
 /// Streams opened by others, with who opened them.

@@ -325,6 +325,12 @@ impl Log {
         self.shared.index().disk_bytes()
     }
 
+    /// The last segment and how much of it is written; whatever was called durable lies before.
+    #[must_use]
+    pub fn end(&self) -> Option<(PathBuf, u64)> {
+        self.shared.index().segments.back().map(|last| (last.path.clone(), last.bytes))
+    }
+
     /// What was written since the log was opened.
     #[must_use]
     pub fn figures(&self) -> LogFigures {
