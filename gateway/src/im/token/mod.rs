@@ -43,10 +43,7 @@ pub enum Bearer {
     /// A user.
     User(User),
     /// A back end or an administrator.
-    Backend {
-        /// In whose name, if the token says.
-        user: Option<UserId>,
-    },
+    Backend,
 }
 
 /// A user with a good token.
@@ -142,15 +139,16 @@ impl Tokens {
         }
         let claims = self.keys.verify(token, now_s)?;
         let flag = |name: &str| claims.token.other.get(name).and_then(Value::as_bool);
+        // Whom a back end's token was made for says nothing of users: `as` names them.
+        if flag("imAdmin") == Some(true) {
+            return Ok(Bearer::Backend);
+        }
         let user = match &claims.identity {
             Some(identity) => {
                 Some(UserId::try_from(identity.as_str()).map_err(|_| AuthError::Malformed)?)
             }
             None => None,
         };
-        if flag("imAdmin") == Some(true) {
-            return Ok(Bearer::Backend { user });
-        }
         if flag("im") != Some(true) {
             return Err(Error::GrantMissing("im"));
         }

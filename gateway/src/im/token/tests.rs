@@ -66,7 +66,9 @@ fn back_ends_sign_tokens_of_users_and_of_their_own() {
     let Ok(Bearer::User(user)) = verify(of_key("ada", &claims)) else { panic!("no user") };
     assert_eq!((user.device.unwrap().as_str(), user.epoch), ("tv", Some(2)));
     let admin = verify(of_key("", &[("imAdmin", json!(true))]));
-    assert_eq!(admin, Ok(Bearer::Backend { user: None }));
+    assert_eq!(admin, Ok(Bearer::Backend));
+    let named = verify(of_key("Jo, who operates", &[("imAdmin", json!(true))]));
+    assert_eq!(named, Ok(Bearer::Backend), "whom it was made for is not a user");
     assert_eq!(verify(of_key("ada", &[])), Err(Error::GrantMissing("im")));
     let nobody = verify(of_key("", &[("im", json!(true))]));
     assert_eq!(nobody, Err(Error::IdentityMissing));
