@@ -42,6 +42,8 @@ export class Conversation {
   mutedUntil = 0;
   /** What was begun to be written, here or on another device. */
   draft = "";
+  /** The draft here is newer than what the server tells. */
+  drafting = false;
   /** An unread message means the user. */
   mentioned = false;
   listed = true;
@@ -71,7 +73,7 @@ export class Conversation {
     this.members = wire.members ?? 0;
     this.pinned = wire.pinned ?? false;
     this.mutedUntil = long(wire.mutedUntil);
-    this.draft = wire.draft ?? "";
+    if (!this.drafting) this.draft = wire.draft ?? "";
     this.role = wire.role;
     if (older) return;
     this.listed = wire.listed ?? false;

@@ -8,6 +8,9 @@ const DRAFT_EVERY_MS = 1_500;
 
 /** Changes them, here at once and on all devices. */
 export class Settings {
+  /** Conversations whose draft the server does not have yet. */
+  private readonly unsent = new Set<string>();
+
   constructor(
     private readonly ask: <T>(body: Body) => Promise<T>,
     private readonly pacer: Pacer,
@@ -42,7 +45,22 @@ export class Settings {
     if (conversation.draft === draft) return;
     conversation.draft = draft;
     this.told(id);
-    const send = () => void this.ask({ conversationSet: { conversation: id, draft: this.find(id).draft } }).catch(() => {});
-    if (conversation.head > 0) this.pacer.run(`draft ${id}`, DRAFT_EVERY_MS, send);
+    if (conversation.head === 0) return;
+    conversation.drafting = true;
+    this.unsent.add(id);
+    this.pacer.run(`draft ${id}`, DRAFT_EVERY_MS, () => this.send(id));
+  }
+
+  /** Tells drafts at once that would be told soon: before the page goes, or another conversation is opened. */
+  flush(): void {
+    for (const id of [...this.unsent]) this.send(id);
+  }
+
+  private send(id: string): void {
+    if (!this.unsent.delete(id)) return;
+    const done = () => {
+      this.find(id).drafting = this.unsent.has(id);
+    };
+    void this.ask({ conversationSet: { conversation: id, draft: this.find(id).draft } }).then(done, done);
   }
 }

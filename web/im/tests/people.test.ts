@@ -86,8 +86,20 @@ test("a draft is told now and then, and comes from other devices", async () => {
   const { client, socket, host } = await synced({ draft: "half a" });
   assert.equal(client.conversation(ROOM).draft, "half a");
   for (const text of ["half a t", "half a thou", "half a thought"]) client.settings.draft(ROOM, text);
-  await host.pass(2_000);
+  socket.answer("conversationSet", { done: {} });
+  socket.tell({ push: "1", changed: { userSeq: "5" } });
+  await host.pass(1_000);
+  const told = { id: ROOM, head: "3", first: "1", read: "2", listed: true, draft: "half a t" };
+  socket.answer("sync", { synced: { userSeq: "5", heads: "h1", changes: [{ entity: "ENTITY_CONVERSATION", id: ROOM, conversation: told }] } });
+  await host.pass(1_000);
+  assert.equal(client.conversation(ROOM).draft, "half a thought", "what is written here is newer");
   assert.deepEqual(socket.got("conversationSet").map((frame) => frame["conversationSet"].draft), ["half a t", "half a thought"]);
+  client.settings.draft(ROOM, "");
+  client.settings.draft(ROOM, "another");
+  client.settings.flush();
+  assert.equal(socket.last("conversationSet")["conversationSet"].draft, "another");
+  await host.pass(2_000);
+  assert.equal(socket.got("conversationSet").length, 3, "what was told is not told again");
 });
 
 test("a conversation says that somebody means the user until it was read", async () => {

@@ -13,6 +13,8 @@ import { arrange, avatar, iconButton, textButton } from "./parts";
 
 /** How far from its end the log may be and still follow new messages, in pixels. */
 const FOLLOW_PX = 80;
+/** Pages that are fetched to show a message that was found. */
+const REVEAL_PAGES = 40;
 /** How near to its top it fetches older messages. */
 const OLDER_PX = 240;
 
@@ -33,6 +35,7 @@ export class ThreadView {
   private readonly joinText = h("span");
   private unfolded = 0;
   private fetching = false;
+  private readonly entering: Promise<void>;
   private asked = false;
   private more = true;
   private following = true;
@@ -75,11 +78,13 @@ export class ThreadView {
     this.log.addEventListener("scroll", () => this.onScroll());
     this.render();
     this.refreshMembers();
-    void this.carry(this.client.enter(id));
+    this.entering = this.client.enter(id);
+    void this.carry(this.entering);
   }
 
   /** Takes it away. */
   close(): void {
+    this.client.settings.flush();
     this.client.leave(this.id);
     this.element.remove();
   }
@@ -108,6 +113,23 @@ export class ThreadView {
     if (this.following) this.log.scrollTop = this.log.scrollHeight;
     else if (this.log.scrollTop < OLDER_PX) this.log.scrollTop = this.log.scrollHeight - before;
     this.markRead();
+  }
+
+  /** Shows one message, however long ago; what lies too far back stays there. */
+  async reveal(seq: number): Promise<void> {
+    this.following = false;
+    try {
+      await this.entering;
+      for (let pages = 0; pages < REVEAL_PAGES && (this.conversation.log?.low ?? 0) > seq; pages += 1) await this.client.older(this.id);
+    } catch (error) {
+      return this.fail(error instanceof Error ? error.message : "It did not work.");
+    }
+    this.following = false;
+    this.render();
+    const found = this.log.querySelector(`[data-seq="${seq}"]`);
+    if (found === null) return this.fail("The message lies too far back.");
+    found.scrollIntoView({ block: "center" });
+    found.classList.add("found");
   }
 
   /** The head alone: how they are, and whether they write. */

@@ -9,6 +9,7 @@ import { MeView } from "./me";
 import { enter, keptLogIn, leave, tokenSource } from "./login";
 import { counter, iconButton, soon, textButton } from "./parts";
 import { PeopleView } from "./people";
+import { SearchView } from "./search";
 import { ThreadView } from "./thread";
 
 /** Where the page's address says so. */
@@ -57,6 +58,7 @@ class Desk {
   private readonly client: Client;
   private readonly list: ListView;
   private readonly people: PeopleView;
+  private readonly search: SearchView;
   private readonly me: MeView;
   private readonly who = h("span", { class: "who" });
   private readonly notice = h("div", { class: "notice", attrs: { role: "status" } });
@@ -70,6 +72,7 @@ class Desk {
   private readonly endings: (() => void)[] = [];
   private thread: ThreadView | undefined;
   private tab: Side = "chats";
+  private sought: { id: string; seq: number } | undefined;
 
   constructor(
     user: string,
@@ -79,13 +82,19 @@ class Desk {
     this.list = new ListView(this.client, go);
     this.people = new PeopleView(this.client, go);
     this.me = new MeView(this.client);
+    const found = (id: string, seq: number) => {
+      go(id);
+      this.sought = { id, seq };
+      this.route();
+    };
+    this.search = new SearchView(this.client, found, () => this.renderLists());
     this.tabs = { chats: this.tabButton("chats", "Chats", this.unread.element), people: this.tabButton("people", "People", this.asking.element), me: this.tabButton("me", "Me") };
     this.noticeButton = textButton("Use here", "quiet", () => this.client.start());
     this.notice.append(this.noticeText, this.noticeButton);
     const out = iconButton("out", "Log out", () => void leave().then(this.gone));
     const calls = h("a", { class: "quiet small", text: "Calls", attrs: { href: "#" } });
     const sides = h("nav", { class: "tabs" }, this.tabs.chats, this.tabs.people, this.tabs.me);
-    const side = h("aside", { class: "desk-side" }, h("header", { class: "desk-head" }, brand(), this.who, calls, out), sides, this.list.element, this.people.element, this.me.element);
+    const side = h("aside", { class: "desk-side" }, h("header", { class: "desk-head" }, brand(), this.who, calls, out), sides, this.search.element, this.list.element, this.people.element, this.me.element);
     this.place.append(this.hint);
     this.element = h("div", { class: "desk" }, this.notice, side, this.place);
     this.listen();
@@ -103,12 +112,22 @@ class Desk {
   route(): void {
     const id = this.client.ready ? named(location.hash) : undefined;
     setAttr(this.element, "data-open", id === undefined ? undefined : "");
+    if (id !== undefined && id === this.thread?.id) return this.reveal();
     if (id === this.thread?.id) return;
     this.thread?.close();
     this.thread = id === undefined ? undefined : new ThreadView(this.client, id, () => go(undefined));
     this.place.replaceChildren(this.thread?.element ?? this.hint);
     this.thread?.focus();
+    this.reveal();
     this.renderLists();
+  }
+
+  /** Shows the message that was sought, if it is in the conversation that is open. */
+  private reveal(): void {
+    if (this.sought === undefined || this.sought.id !== this.thread?.id) return;
+    const { seq } = this.sought;
+    this.sought = undefined;
+    void this.thread.reveal(seq);
   }
 
   private listen(): void {
@@ -138,7 +157,10 @@ class Desk {
         if (this.thread?.id === `g:${id}`) this.thread.regroup();
       }),
     );
-    const seen = () => this.thread?.markRead();
+    const seen = () => {
+      this.thread?.markRead();
+      if (document.visibilityState === "hidden") client.settings.flush();
+    };
     const hurry = () => client.hurry();
     document.addEventListener("visibilitychange", seen);
     window.addEventListener("online", hurry);
@@ -170,7 +192,8 @@ class Desk {
     this.me.render();
     setText(this.who, client.name(client.user));
     show(this.me.element, this.tab === "me");
-    show(this.list.element, this.tab === "chats");
+    show(this.search.element, this.tab === "chats");
+    show(this.list.element, this.tab === "chats" && !this.search.active);
     show(this.people.element, this.tab === "people");
     for (const [name, button] of Object.entries(this.tabs)) setAttr(button, "aria-pressed", String(name === this.tab));
     const unread = client.unread();
