@@ -385,6 +385,38 @@ scenario("one's last message is changed with the keyboard alone", shared, async 
   await ana.page.waitForSelector(".choices");
 });
 
+scenario("who comes late into a call reads what was said before, and nothing stands there twice", shared, async ({ later, room }) => {
+  const joins = async (name) => {
+    const page = await shared.chromium.open(`${shared.node.http}/?room=${room}&name=${name}&join=1&camera=0&mic=0`);
+    const person = new Person(name, page);
+    later({ page, identity: name, close: () => page.close() });
+    await person.press("Chat");
+    await person.reads("who comes later sees the newest", ".chat");
+    return person;
+  };
+  const ana = await joins("Ana");
+  const ben = await joins("Ben");
+  const lines = (person) => person.page.$$eval(".chat-text", (all) => all.map((one) => one.innerText));
+  for (const words of ["good morning", "shall we begin?", "yes", "yes"]) {
+    await ana.say(words);
+    await until("ben to read it", async () => (await lines(ben)).at(-1) === words);
+  }
+  await ben.say("gladly");
+  await until("ana to read it", async () => (await lines(ana)).includes("gladly"));
+  const all = ["good morning", "shall we begin?", "yes", "yes", "gladly"];
+  const late = new Person("Cleo", await shared.chromium.open(`${shared.node.http}/?room=${room}&name=Cleo&join=1&camera=0&mic=0`));
+  later({ page: late.page, identity: "Cleo", close: () => late.page.close() });
+  await late.press("Chat");
+  await until("cleo to read all", async () => (await lines(late)).length === all.length);
+  await late.reads("Ana", ".chat-log");
+  await late.say("good to be here");
+  for (const person of [ana, ben, late]) {
+    await until("everybody to read the last", async () => (await lines(person)).at(-1) === "good to be here");
+    assert.deepEqual(await lines(person), [...all, "good to be here"]);
+    person.assertSound();
+  }
+});
+
 scenario("the chat goes on after the node was killed", shared, async ({ later }) => {
   const { ana, ben } = await friends(later);
   await ben.say("before");

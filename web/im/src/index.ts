@@ -11,4 +11,4 @@ export { Log, readMessage, words, type Message } from "./log.js";
 export { Profiles } from "./profiles.js";
 export { Roster } from "./roster.js";
 export { Settings } from "./settings.js";
-export type { Content, Friend, FriendRequest, Group, JoinRequest, Member, Options, Profile, Status } from "./wire.js";
+export type { Content, Friend, FriendRequest, Group, JoinRequest, LiveBatch, Member, Options, Profile, Status } from "./wire.js";

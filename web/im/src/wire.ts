@@ -174,6 +174,14 @@ export interface Closing {
   reconnectWithinMs?: number;
 }
 
+/** What happened in a live room. */
+export interface LiveBatch {
+  room?: string;
+  epoch?: Long;
+  messages?: { offset?: Long; sender?: string; at?: Long; content?: Content; guest?: boolean; name?: string }[];
+  audience?: Long;
+}
+
 /** What the server tells without being asked. */
 export interface Push {
   message?: { conversation: string; message: WireMessage };
@@ -186,6 +194,7 @@ export interface Push {
   membersChanged?: { group: string; joined?: string[]; left?: string[] };
   groupChanged?: { group: string; part?: string };
   trimmed?: { conversation: string; first?: Long };
+  live?: LiveBatch;
   closing?: Closing;
 }
 

@@ -9,7 +9,8 @@ import {
   type RoomOptions,
   type TextStreamReader,
 } from "livekit-client";
-import { CHAT_TOPIC, MESSAGE_CHARS_MAX } from "../chat/message";
+import { LiveChat } from "../chat/live";
+import { CHAT_TOPIC, MESSAGE_CHARS_MAX, type Message } from "../chat/message";
 import { keepAwake } from "../core/awake";
 import { deviceProblem, type DeviceUse } from "../core/problem";
 import type { Ticket } from "../core/token";
@@ -82,23 +83,34 @@ export async function joinCall(room: Room, ticket: Ticket, request: JoinRequest)
     sounds.remove();
     throw error;
   }
-  const call = startCall(room, request, sounds);
+  const call = startCall(room, ticket, request, sounds);
   void publish(call, request);
   return call;
 }
 
-function startCall(room: Room, request: JoinRequest, sounds: HTMLElement): Call {
+function startCall(room: Room, ticket: Ticket, request: JoinRequest, sounds: HTMLElement): Call {
   const actions = controls(room, {
     changed: () => redraw(),
     say: (text) => view.toasts.say(text),
-    sent: (message) => view.addMessage(message),
+    sent: (message) => {
+      live.streamed(message);
+      live.say(room.name, message.text);
+      view.addMessage(message);
+    },
   });
   const view = new CallView(actions, room.name === "" ? request.room : room.name);
+  const live = new LiveChat(
+    { ...ticket, room: room.name, identity: room.localParticipant.identity },
+    { earlier: (messages) => view.addEarlier(messages), message: (message) => view.addMessage(message) },
+  );
+  const show = (message: Message) => {
+    if (live.streamed(message)) view.addMessage(message);
+  };
   const redraw = coalesce(() => view.render(snapshot(room, request.room)));
   for (const event of REDRAW_EVENTS) room.on(event, redraw);
   room.on(RoomEvent.ParticipantConnected, (participant) => view.toasts.say(`${displayName(participant)} joined`));
   room.on(RoomEvent.ParticipantDisconnected, (participant) => view.toasts.say(`${displayName(participant)} left`));
-  room.registerTextStreamHandler(CHAT_TOPIC, (reader, from) => void receive(room, view, reader, from.identity));
+  room.registerTextStreamHandler(CHAT_TOPIC, (reader, from) => void receive(room, show, reader, from.identity));
   view.render(snapshot(room, request.room));
 
   const ended = new Promise<Ending>((resolve) => {
@@ -114,6 +126,7 @@ function startCall(room: Room, request: JoinRequest, sounds: HTMLElement): Call 
     const endAwake = keepAwake();
     room.once(RoomEvent.Disconnected, (reason) => {
       endAwake();
+      live.close();
       for (const event of REDRAW_EVENTS) room.off(event, redraw);
       sounds.remove();
       view.remove();
@@ -164,12 +177,12 @@ function playSounds(room: Room): HTMLElement {
   return holder;
 }
 
-async function receive(room: Room, view: CallView, reader: TextStreamReader, identity: string): Promise<void> {
+async function receive(room: Room, show: (message: Message) => void, reader: TextStreamReader, identity: string): Promise<void> {
   try {
     const text = await readUpTo(reader, MESSAGE_CHARS_MAX);
     const participant = room.remoteParticipants.get(identity);
     const name = participant === undefined ? identity : displayName(participant);
-    view.addMessage({ id: reader.info.id, identity, name, local: false, text, sentAt: reader.info.timestamp });
+    show({ id: reader.info.id, identity, name, local: false, text, sentAt: reader.info.timestamp });
   } catch {
     // Too long, or its sender left in the middle of it: there is no message.
   }

@@ -73,6 +73,11 @@ export class CallView {
     this.renderBar();
   }
 
+  /** Shows what was said before one came. */
+  addEarlier(messages: Message[]): void {
+    this.chat.addEarlier(messages);
+  }
+
   /** Shows a chat message, with a notice when the chat is closed. */
   addMessage(message: Message): void {
     this.chat.add(message);

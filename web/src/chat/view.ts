@@ -44,6 +44,21 @@ export class ChatView {
     if (follow) this.scrollToEnd();
   }
 
+  /** Shows what was said before, above all else; from here on messages are known to be kept for a while. */
+  addEarlier(messages: Message[]): void {
+    setText(this.empty, "No messages yet. They go to everybody here; who comes later sees the newest of them.");
+    let previous: Message | undefined;
+    const items = messages.map((message) => {
+      const item = messageItem(message, continues(previous, message));
+      previous = message;
+      return item;
+    });
+    this.log.prepend(...items);
+    this.previous ??= previous;
+    if (items.length > 0) show(this.empty, false);
+    this.scrollToEnd();
+  }
+
   /** Called when the panel has come into sight. */
   opened(): void {
     this.scrollToEnd();
