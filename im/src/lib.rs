@@ -59,8 +59,8 @@
 //! block), and writes message, head, member and key.
 //!
 //! Codemap: `account`, `session`, `profile` who one is; `relation` whom one knows; `group` and its
-//! modules; `message` sending; `content` what is sent; `revise` what becomes of it; `conversation` cursors and
-//! settings; `keyed` client keys; `import` what was elsewhere; `wheel` what is due and housekeeping; `query` reading; `asker` who asks; `key`, `tx`
+//! modules; `message` sending, and what was sent elsewhere; `content` what is sent; `revise` what becomes of it; `conversation` cursors and
+//! settings; `keyed` client keys; `wheel` what is due and housekeeping; `query` reading; `asker` who asks; `key`, `tx`
 //! rows; `invariant` what must hold.
 #![no_std]
 extern crate alloc;
@@ -73,7 +73,6 @@ mod check;
 mod content;
 mod conversation;
 mod group;
-mod import;
 mod invariant;
 mod key;
 mod keyed;
@@ -140,10 +139,10 @@ fn dispatch(tx: &mut Tx<'_>, command: &Command) -> Result<Reply, Reject> {
         Action::Configure(settings) => configure(tx, &asker, settings),
         Action::Live { room, action } => live::act(tx, &asker, room, action),
         Action::Expire { rows } => wheel::expire(tx, &asker, *rows),
-        Action::ImportFriends { friends } => import::friends(tx, &asker, friends),
-        Action::ImportGroups { groups } => import::groups(tx, &asker, groups),
+        Action::ImportFriends { friends } => message::import::friends(tx, &asker, friends),
+        Action::ImportGroups { groups } => message::import::groups(tx, &asker, groups),
         Action::ImportMessages { conversation, messages } => {
-            import::messages(tx, &asker, conversation, messages)
+            message::import::messages(tx, &asker, conversation, messages)
         }
     }
 }

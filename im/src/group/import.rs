@@ -11,7 +11,7 @@ use proto::im::{
 };
 
 use super::{Open, create, join};
-use crate::{asker::Asker, check, import::past, key, tx::Tx};
+use crate::{asker::Asker, check, key, message::import::past, tx::Tx};
 
 /// Makes a group as it was; `false` if there is one of that id.
 pub(crate) fn bring(tx: &mut Tx<'_>, old: &OldGroup) -> Result<bool, Reject> {

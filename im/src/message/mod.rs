@@ -1,5 +1,7 @@
 //! Sending: who may, and the place a message gets.
 
+pub(crate) mod import;
+
 use alloc::{boxed::Box, collections::BTreeMap};
 
 use proto::{

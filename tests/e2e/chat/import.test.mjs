@@ -2,10 +2,10 @@
 
 import { strict as assert } from "node:assert";
 
-import { Chatter, backendToken, chatToken, enroll, logIn, newCmid, ok, privately, rest, signUp, text, words } from "../harness/chat.mjs";
-import { StoaNode } from "../harness/node.mjs";
-import { scenario, stage } from "../harness/scenario.mjs";
-import { until } from "../harness/wait.mjs";
+import { Chatter, backendToken, chatToken, enroll, logIn, newCmid, ok, privately, rest, signUp, text, words } from "../../harness/chat.mjs";
+import { StoaNode } from "../../harness/node.mjs";
+import { scenario, stage } from "../../harness/scenario.mjs";
+import { until } from "../../harness/wait.mjs";
 
 const shared = stage();
 const people = (room, ...names) => names.map((name) => `${name}.${room}`);

@@ -15,11 +15,12 @@ use proto::{
     time::LogTime,
 };
 
+use super::{bring, open_private};
 use crate::{
     asker::{Asker, existing},
     check, content, group, key,
     keyed::{self, Done},
-    message, relation,
+    relation,
     tx::Tx,
     wheel,
 };
@@ -85,7 +86,7 @@ pub(crate) fn messages(
             for user in [pair.low(), pair.high()] {
                 existing(tx, user)?;
             }
-            message::open_private(tx, pair, conversation)?.0
+            open_private(tx, pair, conversation)?.0
         }
         (None, ConversationId::Group(group)) => {
             return Err(Reject::GroupNotFound { group: group.clone() });
@@ -146,7 +147,7 @@ fn message(
         content: old.content.clone(),
         options,
     };
-    let seq = message::bring(tx, head, &old.sender, at, send);
+    let seq = bring(tx, head, &old.sender, at, send);
     keyed::remember(tx, conversation, &old.sender, old.key, &Done::Sent { seq, at });
     *last_at = at;
     Ok(true)

@@ -3,10 +3,10 @@
 import { strict as assert } from "node:assert";
 import { createHmac } from "node:crypto";
 
-import { Chatter, backendToken, chatToken, enroll, logIn, newCmid, ok, privately, rest, signUp, text } from "../harness/chat.mjs";
-import { KEY, SECRET } from "../harness/node.mjs";
-import { scenario, stage } from "../harness/scenario.mjs";
-import { until } from "../harness/wait.mjs";
+import { Chatter, backendToken, chatToken, enroll, logIn, newCmid, ok, privately, rest, signUp, text } from "../../harness/chat.mjs";
+import { KEY, SECRET } from "../../harness/node.mjs";
+import { scenario, stage } from "../../harness/scenario.mjs";
+import { until } from "../../harness/wait.mjs";
 
 const shared = stage();
 const people = (room, ...names) => names.map((name) => `${name}.${room}`);

@@ -8,10 +8,10 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 
-import { backendToken, enroll } from "../harness/chat.mjs";
-import { ROOT, STOA } from "../harness/node.mjs";
-import { PYTHON } from "../harness/puppet.mjs";
-import { scenario, stage } from "../harness/scenario.mjs";
+import { backendToken, enroll } from "../../harness/chat.mjs";
+import { ROOT, STOA } from "../../harness/node.mjs";
+import { PYTHON } from "../../harness/puppet.mjs";
+import { scenario, stage } from "../../harness/scenario.mjs";
 
 const shared = stage({ node: { config: "[chat.limits]\nbackend_per_second = 100000\n" } });
 const ECHO = process.env.ECHO_SERVER ?? join(dirname(STOA), "examples/echo");
@@ -27,7 +27,8 @@ const UNASKED = "positive_data_acceptance,negative_data_rejection";
 
 /** Runs a program to its end: its exit code and what it said. */
 async function told(program, args) {
-  const child = spawn(program, args, { env: { ...process.env, COLUMNS: "160", NO_COLOR: "1" } });
+  // Whatever it keeps, it keeps beside the node.
+  const child = spawn(program, args, { cwd: shared.node.data, env: { ...process.env, COLUMNS: "160", NO_COLOR: "1" } });
   let said = "";
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (said += text));
   const [code] = await once(child, "exit");
