@@ -50,7 +50,7 @@ export class NodesView {
       bytes(resident),
       bytes(node.logBytes),
       bytes(node.storeBytes),
-      `${node.http || "?"} · links ${node.address || "none"}`,
+      [node.http || (node.state === "up" ? "this page’s" : "none for browsers"), node.address === "" ? "" : `links ${node.address}`].filter(Boolean).join(" · "),
     ];
   }
 

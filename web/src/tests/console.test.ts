@@ -61,6 +61,7 @@ test("an operator is told what is wrong and what to do", () => {
   assert.equal(told(all), "");
   assert.match(told(all.slice(0, 2)), /Node 3 cannot be reached/);
   assert.match(told(all.slice(0, 1)), /Only 1 of 3 voters .* Start the others/);
+  assert.match(told([status(1, { nodes: members.slice(0, 2) })]), /Only 1 of 2 voters/, "half is no majority");
   const linked = members.map((member) => ({ ...member, linked: true }));
   assert.match(told([status(1, { nodes: linked })]), /Node 2, 3 is up, but this browser does not reach it/);
   assert.match(told(all.map((one) => ({ ...one, leader: null }))), /election/);
