@@ -97,6 +97,18 @@ pub enum Error {
     /// The client is not in the live room.
     #[error("not in the live room")]
     LiveNotJoined,
+    /// May not write in the live room.
+    #[error("the person may not write in the live room until {until_ms} ms since 1970")]
+    LiveMuted {
+        /// Until when.
+        until_ms: u64,
+    },
+    /// May not be in the live room.
+    #[error("the person was sent out of the live room until {until_ms} ms since 1970")]
+    LiveOut {
+        /// Until when.
+        until_ms: u64,
+    },
     /// Nobody orders the live room.
     #[error("nobody orders the live room at the moment, try again")]
     LiveUnavailable {
@@ -141,6 +153,8 @@ impl Error {
             Self::KeyReused => ErrorCode::KeyReused,
             Self::LiveThrottled { .. } => ErrorCode::LiveThrottled,
             Self::LiveNotJoined => ErrorCode::LiveNotJoined,
+            Self::LiveMuted { .. } => ErrorCode::Muted,
+            Self::LiveOut { .. } => ErrorCode::Banned,
             Self::LiveUnavailable { .. } => ErrorCode::LiveUnavailable,
             Self::Overloaded => ErrorCode::NodeOverloaded,
             Self::Draining => ErrorCode::NodeDraining,
@@ -176,6 +190,8 @@ impl Error {
             | Self::SignUpClosed
             | Self::KeyReused
             | Self::LiveNotJoined
+            | Self::LiveMuted { .. }
+            | Self::LiveOut { .. }
             | Self::Internal => Retry::Never,
         }
     }
@@ -329,6 +345,7 @@ const fn status_of_chat(code: ErrorCode) -> StatusCode {
         | ErrorCode::AttributeChanged
         | ErrorCode::KeyUsed
         | ErrorCode::CounterOverflow
+        | ErrorCode::OutOfOrder
         | ErrorCode::KeyReused => StatusCode::CONFLICT,
         ErrorCode::OutcomeUnknown | ErrorCode::LiveUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,

@@ -3,9 +3,9 @@
 use proto::{
     im::{
         Event, Reject, Reply,
-        limit::{LIVE_LEASE_KEPT, LIVE_LEASES_MAX},
-        live::{LiveAction, LiveLease, LiveRoom},
-        reject::Many,
+        limit::{LIVE_LEASE_KEPT, LIVE_LEASES_MAX, LIVE_RESTRAINED_MAX},
+        live::{LIVE_ROOM_BYTES_MAX, LiveAction, LiveLease, LiveRoom, Restraint},
+        reject::{Many, Part},
     },
     time::LogTime,
 };
@@ -40,8 +40,11 @@ pub(crate) fn act(
             Some(LiveLease { epoch, .. }) if *instead_of != Some(epoch) => {}
             lease => {
                 let epoch = next_epoch(tx, lease.is_none())?;
-                let taken = LiveLease { holder: *holder, epoch, until: tx.at + LIVE_LEASE_KEPT };
-                file(tx, room, lease.as_ref(), &taken);
+                let due = lease.as_ref().map(|lease| lease.until);
+                let restrained = lease.map(|lease| lease.restrained).unwrap_or_default();
+                let until = tx.at + LIVE_LEASE_KEPT;
+                let taken = LiveLease { holder: *holder, epoch, until, restrained };
+                file(tx, room, due, &taken);
                 tx.tell(Event::LiveHeld { room: room.clone(), lease: taken });
             }
         },
@@ -49,8 +52,9 @@ pub(crate) fn act(
             if let Some(lease) = lease
                 && (lease.holder, lease.epoch) == (*holder, *epoch)
             {
+                let due = lease.until;
                 let renewed = LiveLease { until: tx.at + LIVE_LEASE_KEPT, ..lease };
-                file(tx, room, Some(&lease), &renewed);
+                file(tx, room, Some(due), &renewed);
             }
         }
         LiveAction::End { epoch } => {
@@ -60,8 +64,39 @@ pub(crate) fn act(
                 end(tx, room, &lease, epoch.is_none());
             }
         }
+        LiveAction::Restrain(restraint) => {
+            if let Some(lease) = lease {
+                restrain(tx, room, lease, restraint)?;
+            }
+        }
     }
     Ok(Reply::Live(tx.read(&key::live(room))))
+}
+
+fn restrain(
+    tx: &mut Tx<'_>,
+    room: &LiveRoom,
+    mut lease: LiveLease,
+    restraint: &Restraint,
+) -> Result<(), Reject> {
+    if restraint.who.is_empty() || restraint.who.len() > LIVE_ROOM_BYTES_MAX {
+        let (bytes, limit) = (restraint.who.len(), LIVE_ROOM_BYTES_MAX);
+        return Err(Reject::Length { part: Part::Name, bytes, limit });
+    }
+    let is_other = |other: &Restraint| {
+        other.until > tx.at && (&other.who, other.guest) != (&restraint.who, restraint.guest)
+    };
+    lease.restrained.retain(is_other);
+    if restraint.until > tx.at {
+        if lease.restrained.len() >= LIVE_RESTRAINED_MAX {
+            let limit = u32::try_from(LIVE_RESTRAINED_MAX).unwrap_or(u32::MAX);
+            return Err(Reject::TooMany { what: Many::LiveRestrained, limit });
+        }
+        lease.restrained.push(restraint.clone());
+    }
+    tx.put(key::live(room), &lease);
+    tx.tell(Event::LiveHeld { room: room.clone(), lease });
+    Ok(())
 }
 
 /// A lease that was not renewed is forgotten.
@@ -86,8 +121,8 @@ fn next_epoch(tx: &mut Tx<'_>, is_new: bool) -> Result<u64, Reject> {
     Ok(tally.epoch)
 }
 
-fn file(tx: &mut Tx<'_>, room: &LiveRoom, before: Option<&LiveLease>, lease: &LiveLease) {
-    unfile(tx, room, before.map(|before| before.until));
+fn file(tx: &mut Tx<'_>, room: &LiveRoom, before: Option<LogTime>, lease: &LiveLease) {
+    unfile(tx, room, before);
     wheel::file(tx, lease.until, &Task::LiveLease(room.clone()));
     tx.put(key::live(room), lease);
 }

@@ -6,7 +6,7 @@ import { setTimeout as pause } from "node:timers/promises";
 
 import { RoomServiceClient } from "livekit-server-sdk";
 
-import { Chatter, ChatError, enroll, text, words } from "../harness/chat.mjs";
+import { backendToken, Chatter, ChatError, enroll, ok, rest, text, words } from "../harness/chat.mjs";
 import { Cluster } from "../harness/cluster.mjs";
 import { KEY, SECRET } from "../harness/node.mjs";
 import { scenario, stage } from "../harness/scenario.mjs";
@@ -182,4 +182,35 @@ scenario("a token of a call lets its person into the call's live room, and nowhe
   await ana.push("liveEnded", (ended) => ended.room === room);
   assert.equal((await ana.refused({ liveSend: { room, content: text("anybody there?") } })).name, "LiveNotJoined");
   assert.deepEqual([...ana.faults, ...mute.faults], []);
+});
+
+scenario("a back end says something, mutes and sends people away, and ends a room, on all nodes", shared, async ({ room, later }) => {
+  const [one, two, three] = [1, 2, 3].map((id) => shared.cluster.nodes.get(id));
+  const token = backendToken();
+  const path = `/rooms/${room}/live`;
+  const nobody = await rest(one, "PUT", `${path}/restraints`, { token, body: { who: "eve", forMs: "60000" } });
+  assert.equal(nobody.status, 404);
+  // Where nobody is yet; any node does.
+  assert.equal((await ok(two, "POST", `${path}/messages`, { token, body: { content: text("soon") } })).offset, "1");
+  const [ana, eve] = [await somebody(later, 1), await somebody(later, 3)];
+  for (const who of [ana, eve]) await join(who, room);
+  await ok(three, "POST", `${path}/messages`, { token, body: { content: text("now"), priority: "PRIORITY_HIGH" } });
+  await until("both announcements", () => [ana, eve].every((who) => shown(who, room).said.length === 2));
+  assert.ok([...shown(eve, room).messages.values()].every(({ system }) => system));
+  await ok(two, "PUT", `${path}/restraints`, { token, body: { who: eve.user, forMs: "600000" } });
+  await until("eve to be muted", async () => (await eve.refusedOr({ liveSend: { room, content: text("boo") } })).name === "Muted");
+  await ok(two, "PUT", `${path}/restraints`, { token, body: { who: eve.user, forMs: "0" } });
+  await until("eve to be heard again", async () => (await eve.refusedOr({ liveSend: { room, content: text("sorry") } })).offset !== undefined);
+  await ok(one, "PUT", `${path}/restraints`, { token, body: { who: eve.user, out: true, forMs: "600000" } });
+  await eve.push("liveEnded", (ended) => ended.room === room && ended.removed);
+  assert.equal((await eve.refused({ liveJoin: { room } })).name, "Banned");
+  await until("eve to be gone", () => shown(ana, room).audience === 1);
+  const own = await rest(one, "DELETE", path, { token: ana.token });
+  assert.equal(own.status, 403);
+  await ok(three, "DELETE", path, { token });
+  await ana.push("liveEnded", (ended) => ended.room === room && !ended.removed);
+  assert.equal(shown(ana, room).said.some(([, said]) => said === "boo"), false);
+  await join(ana, room);
+  assert.deepEqual(shown(ana, room).said, [], "a room that begins anew is empty");
+  assert.deepEqual([...ana.faults, ...eve.faults], []);
 });

@@ -130,6 +130,7 @@ impl Chat {
     /// From here on every session is told to go elsewhere.
     pub fn close_all(&self, close: Close) {
         self.hub(|hub| hub.close_all(close));
+        self.live(|live| live.close_all(close));
     }
 
     /// Users and sessions that are connected here.

@@ -10,6 +10,7 @@ mod document;
 mod groups;
 mod handle;
 mod import;
+mod live;
 pub(crate) mod replay;
 mod routes;
 mod sessions;
@@ -29,6 +30,7 @@ pub(crate) fn router(chat: Chat) -> Router {
         .merge(accounts::router())
         .merge(groups::router())
         .merge(import::router())
+        .merge(live::router())
         .merge(sessions::router())
         .merge(settings::router())
         .merge(document::router())

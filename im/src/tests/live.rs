@@ -1,8 +1,14 @@
 //! Who orders a live room.
 
+use alloc::{format, vec};
+
 use proto::{
     id::NodeId,
-    im::{Action, Event, LiveAction, LiveLease, LiveRoom, Reject, Reply, limit::LIVE_LEASE_KEPT},
+    im::{
+        Action, Event, LiveAction, LiveLease, LiveRoom, Reject, Reply, Restraint,
+        limit::{LIVE_LEASE_KEPT, LIVE_RESTRAINED_MAX},
+    },
+    time::LogTime,
 };
 
 use super::make::{BACKEND, World, by};
@@ -75,7 +81,7 @@ fn it_ends_when_it_is_not_renewed_or_when_it_is_ended() {
     let next = take(&mut world, ONE, None);
     assert!(next.epoch > lease.epoch);
     let end = |epoch| LiveAction::End { epoch };
-    assert_eq!(ask(&mut world, "the show", end(Some(lease.epoch))), Some(next));
+    assert_eq!(ask(&mut world, "the show", end(Some(lease.epoch))), Some(next.clone()));
     assert_eq!(ask(&mut world, "the show", end(Some(next.epoch))), None);
     assert!(take(&mut world, ONE, None).epoch > next.epoch);
     assert_eq!(ask(&mut world, "the show", end(None)), None);
@@ -90,4 +96,34 @@ fn people_do_not_decide_who_orders() {
     assert_eq!(refused, Err(Reject::NotPermitted));
     assert!(LiveRoom::try_from("").is_err() && LiveRoom::try_from("a\0b").is_err());
     assert!(LiveRoom::try_from("x".repeat(257).as_str()).is_err());
+}
+
+#[test]
+fn restraints_are_kept_over_a_take_over_and_end_with_their_time() {
+    let mut world = World::of([]);
+    let restraint = |who: &str, millis: u64, at: LogTime| Restraint {
+        who: who.into(),
+        guest: false,
+        out: false,
+        until: LogTime(at.0 + millis),
+    };
+    let at = world.at;
+    let eve = restraint("eve", 60_000, at);
+    assert_eq!(ask(&mut world, "the show", LiveAction::Restrain(eve.clone())), None);
+    let first = take(&mut world, ONE, None);
+    let lease = ask(&mut world, "the show", LiveAction::Restrain(eve.clone())).unwrap();
+    assert_eq!((lease.epoch, &lease.restrained), (first.epoch, &vec![eve.clone()]));
+    assert_eq!(take(&mut world, TWO, Some(first.epoch)).restrained, [eve]);
+    let bob = restraint("bob", 120_000, at);
+    ask(&mut world, "the show", LiveAction::Restrain(bob.clone()));
+    world.later(60_000);
+    let lifted = restraint("nobody", 0, at);
+    let lease = ask(&mut world, "the show", LiveAction::Restrain(lifted)).unwrap();
+    assert_eq!(lease.restrained, [bob]);
+    for count in 0..LIVE_RESTRAINED_MAX {
+        let who = format!("u{count}");
+        let more = LiveAction::Restrain(restraint(&who, 600_000, at));
+        let result = world.act(BACKEND, Action::Live { room: room("the show"), action: more });
+        assert_eq!(result.is_ok(), count + 1 < LIVE_RESTRAINED_MAX);
+    }
 }

@@ -249,7 +249,8 @@ pub enum Event {
     },
     /// The settings of the installation changed.
     Configured,
-    /// Another node orders a live room, or the same one anew: whatever an earlier epoch had is void.
+    /// Another node orders a live room, or the same one anew: whatever an earlier epoch had is void. With the same epoch:
+    /// others are restrained there.
     LiveHeld {
         /// Which room.
         room: LiveRoom,

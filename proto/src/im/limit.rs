@@ -114,3 +114,5 @@ pub const EXPIRE_ROWS_MAX: usize = 1_000;
 pub const LIVE_LEASES_MAX: u32 = 100_000;
 /// A live room's lease that was not renewed is forgotten after this long.
 pub const LIVE_LEASE_KEPT: Duration = Duration::from_hours(1);
+/// Most people who are restrained in one live room.
+pub const LIVE_RESTRAINED_MAX: usize = 200;

@@ -1,6 +1,6 @@
 //! Who orders a live room. What is said in it never passes through the log: only this does.
 
-use alloc::{string::String, sync::Arc};
+use alloc::{string::String, sync::Arc, vec::Vec};
 use core::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
@@ -57,8 +57,21 @@ impl fmt::Debug for LiveRoom {
     }
 }
 
+/// Somebody who may not write in a live room, or not be in it, for a while.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restraint {
+    /// The account, or the identity in the call. 1..=256 bytes.
+    pub who: String,
+    /// It is an identity in a call.
+    pub guest: bool,
+    /// May not be in it either.
+    pub out: bool,
+    /// Until when.
+    pub until: LogTime,
+}
+
 /// Who orders a live room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveLease {
     /// The node.
     pub holder: NodeId,
@@ -66,6 +79,8 @@ pub struct LiveLease {
     pub epoch: u64,
     /// When it ends, unless it is renewed.
     pub until: LogTime,
+    /// Who is restrained there; whoever orders the room next knows it as well.
+    pub restrained: Vec<Restraint>,
 }
 
 /// What is asked about a live room's lease. Back end only.
@@ -90,4 +105,6 @@ pub enum LiveAction {
         /// Only if it is held by this epoch; `None`: in any case.
         epoch: Option<u64>,
     },
+    /// Restrains somebody, or, with a time that has passed, no longer. The room must be held.
+    Restrain(Restraint),
 }

@@ -27,7 +27,7 @@ pub use id::{
     ClientKey, ConversationId, DeviceId, GroupId, IdError, Pair, Sequence, SessionId, UserId,
     UserSeq,
 };
-pub use live::{LiveAction, LiveLease, LiveRoom};
+pub use live::{LiveAction, LiveLease, LiveRoom, Restraint};
 pub use message::{Body, Content, Message, MessageOptions};
 pub use query::{Answer, Ask, Query};
 pub use reject::Reject;

@@ -78,6 +78,8 @@ pub enum Many {
     Mentions,
     /// Live rooms.
     LiveRooms,
+    /// People who are restrained in a live room.
+    LiveRestrained,
 }
 
 /// A refusal, with what explains it.

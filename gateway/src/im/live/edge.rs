@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use proto::id::NodeId;
+use proto::{id::NodeId, im::live::Restraint};
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{ANSWER_AFTER_MAX, LiveError, SEEK_EVERY, Speaker, TAKE_AFTER, ring::Ring};
 use crate::{
     error::Error,
     im::{
-        mailbox::Mailbox,
+        mailbox::{Close, Mailbox},
         op::output,
         outbox::{Item, Priority},
         wire::{
@@ -81,6 +81,7 @@ pub(super) struct Edge {
     taken_at: Option<Instant>,
     /// The holder has told what there is, and is believed to be there.
     settled: bool,
+    restrained: Vec<Restraint>,
     audience: BTreeMap<u128, Member>,
     joining: Vec<(Arc<Mailbox>, u32, Instant)>,
     pending: BTreeMap<u64, Waiting>,
@@ -110,6 +111,7 @@ impl Edge {
             takes: 0,
             taken_at: None,
             settled: false,
+            restrained: Vec::new(),
             audience: BTreeMap::new(),
             joining: Vec::new(),
             pending: BTreeMap::new(),
@@ -141,8 +143,50 @@ impl Edge {
         self.audience.get(&session).map(|member| Arc::clone(&member.mailbox))
     }
 
+    /// Ends the sessions of everybody here.
+    pub(super) fn close_all(&self, close: Close) {
+        for member in self.audience.values() {
+            member.mailbox.close(close);
+        }
+    }
+
     pub(super) fn sessions(&self) -> Vec<u128> {
         self.audience.keys().copied().collect()
+    }
+
+    /// What keeps somebody from writing at a time, if anything does.
+    pub(super) fn restraint(&self, speaker: &Speaker, at_ms: u64) -> Option<&Restraint> {
+        self.restrained.iter().find(|restraint| {
+            (restraint.guest, &restraint.who) == (speaker.guest, &speaker.id)
+                && restraint.until.0 > at_ms
+        })
+    }
+
+    /// Others are restrained now. Answers who is to go; they were told.
+    pub(super) fn restrain(&mut self, restrained: &[Restraint], room: &str) -> Vec<u128> {
+        self.restrained = restrained.to_vec();
+        let ended = Body::LiveEnded(pb::LiveEnded { room: room.to_owned(), removed: true });
+        let mut frame = Encoded::new(ended);
+        let mut gone = Vec::new();
+        for (session, Member { mailbox, speaker }) in &self.audience {
+            let restraint = self.restraint(speaker, speaker.at).filter(|restraint| restraint.out);
+            let Some(restraint) = restraint else { continue };
+            gone.push(*session);
+            let waiting: Vec<u32> = self
+                .joining
+                .iter()
+                .filter(|(waiting, ..)| waiting.id == *session)
+                .map(|(_, rid, _)| *rid)
+                .collect();
+            if waiting.is_empty() {
+                mailbox.push(Item::Live(frame.frame(mailbox.codec), Priority::High));
+            }
+            for rid in waiting {
+                let error = Error::from(LiveError::Out(restraint.until.0));
+                mailbox.answer(rid, Body::Error(output::error(&error)));
+            }
+        }
+        gone
     }
 
     /// What was known of the room, for who orders it next.
@@ -385,7 +429,7 @@ impl Edge {
 
     /// The room is over: everybody here is told.
     pub(super) fn close(self, room: &str) {
-        let ended = Body::LiveEnded(pb::LiveEnded { room: room.to_owned() });
+        let ended = Body::LiveEnded(pb::LiveEnded { room: room.to_owned(), removed: false });
         let mut frame = Encoded::new(ended);
         for member in self.audience.values() {
             member.mailbox.push(Item::Live(frame.frame(member.mailbox.codec), Priority::High));

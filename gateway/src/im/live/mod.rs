@@ -36,7 +36,11 @@ pub use lease::LeaseAsk;
 use lease::Leases;
 use post::Post;
 
-use super::{mailbox::Mailbox, port::Relay, wire::pb};
+use super::{
+    mailbox::{Close, Mailbox},
+    port::Relay,
+    wire::pb,
+};
 use crate::error::Error;
 
 /// Messages that are told to those who come.
@@ -77,6 +81,10 @@ pub enum LiveError {
     NotJoined,
     /// May listen only.
     ReadOnly,
+    /// May not write until then, in milliseconds since 1970.
+    Muted(u64),
+    /// May not come in until then, in milliseconds since 1970.
+    Out(u64),
     /// Too many rooms, of the session or of the node.
     TooManyRooms,
     /// The message is too large.
@@ -93,6 +101,8 @@ impl From<LiveError> for Error {
             LiveError::Throttled(after) => Self::LiveThrottled { after },
             LiveError::NotJoined => Self::LiveNotJoined,
             LiveError::ReadOnly => Self::GrantMissing("canPublishData"),
+            LiveError::Muted(until_ms) => Self::LiveMuted { until_ms },
+            LiveError::Out(until_ms) => Self::LiveOut { until_ms },
             LiveError::TooManyRooms => Self::RateLimited { after: Duration::from_secs(60) },
             LiveError::TooLarge => Self::TooLarge { limit: MESSAGE_BYTES_MAX },
             LiveError::Unavailable => Self::LiveUnavailable { unknown: false },
@@ -112,6 +122,8 @@ pub struct Speaker {
     pub guest: bool,
     /// May say something.
     pub may_speak: bool,
+    /// When it came, in milliseconds since 1970.
+    pub at: u64,
 }
 
 /// All live rooms of a node.
@@ -205,6 +217,11 @@ impl Live {
             return Err(LiveError::TooManyRooms);
         }
         let edge = self.edge(now, room);
+        let restraint = edge.restraint(&speaker, speaker.at).filter(|restraint| restraint.out);
+        if let Some(until) = restraint.map(|restraint| restraint.until.0) {
+            self.mark_edge(now, room);
+            return Err(LiveError::Out(until));
+        }
         edge.join(now, (mailbox, rid), speaker, room.as_str())?;
         if !is_in {
             self.joined.entry(session).or_default().push(room.clone());
@@ -265,6 +282,9 @@ impl Live {
         }
         (message.sender, message.name) = (speaker.id.clone(), speaker.name.clone());
         (message.guest, message.system) = (speaker.guest, false);
+        if let Some(restraint) = edge.restraint(speaker, message.at) {
+            return Err(LiveError::Muted(restraint.until.0));
+        }
         let mailbox = edge.mailbox(session).ok_or(LiveError::NotJoined)?;
         let holder = edge.ready().ok_or(LiveError::Unavailable)?;
         self.say(now, room, holder, message, Waiter::Client(mailbox, rid));
@@ -337,6 +357,11 @@ impl Live {
             edge.like(count.clamp(1, LIKES_MAX));
             self.mark_edge(now, room);
         }
+    }
+
+    /// Closes the sessions of everybody who is in a room: the node is going. Guests are known nowhere else.
+    pub fn close_all(&self, close: Close) {
+        self.edges.values().for_each(|edge| edge.close_all(close));
     }
 
     /// Rooms with people here, and rooms that are ordered here.

@@ -77,7 +77,14 @@ impl Live {
         let is_up = lease.holder == self.me || self.up.contains(&lease.holder);
         let life = self.number();
         if let Some(edge) = self.edges.get_mut(room) {
+            // An answer may be older than what the log said since.
+            let is_newer = in_order || edge.holder != Some((lease.holder, lease.epoch));
             edge.follow(now, (lease.holder, lease.epoch), is_up, life);
+            let gone =
+                if is_newer { edge.restrain(&lease.restrained, room.as_str()) } else { Vec::new() };
+            for session in gone {
+                self.leave(now, session, room);
+            }
             self.tell_attendance(now, room);
         }
         self.look(now, room);

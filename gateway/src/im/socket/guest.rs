@@ -49,6 +49,7 @@ impl Guest {
                     name: claims.grant.name.chars().take(NAME_CHARS_MAX).collect(),
                     guest: true,
                     may_speak: claims.grant.permission.can_publish_data,
+                    at: 0,
                 },
                 expires_at_s: claims.expires_at_s,
             }),

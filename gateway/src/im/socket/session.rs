@@ -363,12 +363,14 @@ impl Session {
 
     /// As whom it is in a live room.
     fn speaker(&self, room: &LiveRoom) -> Result<Speaker, Error> {
+        let at = self.chat.shared.clock.now().0;
         match &self.guest {
-            Some(guest) if guest.room == *room => Ok(guest.speaker.clone()),
+            Some(guest) if guest.room == *room => Ok(Speaker { at, ..guest.speaker.clone() }),
             Some(_) => Err(Error::WrongRoom),
             None => Ok(Speaker {
                 id: self.mailbox.owner.user.to_string(),
                 may_speak: true,
+                at,
                 ..Speaker::default()
             }),
         }

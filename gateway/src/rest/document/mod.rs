@@ -11,7 +11,7 @@ use axum::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    accounts, groups, handle, import,
+    accounts, groups, handle, import, live,
     routes::{Acting, ROUTES},
     sessions, settings,
 };
@@ -143,8 +143,14 @@ fn document() -> Value {
         }
         add(route.method, route.path, operation);
     }
-    let extras =
-        [accounts::EXTRAS, groups::EXTRAS, import::EXTRAS, sessions::EXTRAS, settings::EXTRAS];
+    let extras = [
+        accounts::EXTRAS,
+        groups::EXTRAS,
+        import::EXTRAS,
+        live::EXTRAS,
+        sessions::EXTRAS,
+        settings::EXTRAS,
+    ];
     for extra in extras.into_iter().flatten() {
         let mut parameters = path_parameters(extra.path);
         let text = |name: &&str| parameter(name, "query", false, &json!({ "type": "string" }));

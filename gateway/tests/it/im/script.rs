@@ -127,12 +127,13 @@ fn live(
     if let LiveAction::Take { holder, .. } = action
         && !leases.contains_key(room)
     {
-        let lease = LiveLease { holder: *holder, epoch: NOW_S, until: LogTime(u64::MAX) };
-        leases.insert(room.clone(), lease);
+        let until = LogTime(u64::MAX);
+        let lease = LiveLease { holder: *holder, epoch: NOW_S, until, restrained: Vec::new() };
+        leases.insert(room.clone(), lease.clone());
         let event = Event::LiveHeld { room: room.clone(), lease };
         notices.try_send(Notice::Applied(vec![event])).unwrap();
     }
-    Reply::Live(leases.get(room).copied())
+    Reply::Live(leases.get(room).cloned())
 }
 
 async fn node(

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use proto::{im::Restraint, time::LogTime};
+
 use super::{
     super::{
         EMPTY_KEPT, LiveError, MESSAGE_BYTES_MAX, RING_MAX, ROOMS_PER_SESSION_MAX, TICK_EVERY,
@@ -177,4 +179,42 @@ fn the_back_end_says_something_where_nobody_is_and_is_not_limited() {
         assert!(answer.try_recv().unwrap().is_ok());
     }
     assert_eq!(world.enter(0, "show").shown.len(), 20);
+}
+
+#[test]
+fn who_is_muted_may_listen_and_who_is_sent_out_may_not_come_back() {
+    let mut world = World::new(1, 1);
+    let (mut ada, mut bob) = (world.enter(0, "show"), world.enter(0, "show"));
+    let show = room("show");
+    let restrain = |world: &mut World, who: &str, out, until| {
+        let restraint = Restraint { who: who.to_owned(), guest: false, out, until: LogTime(until) };
+        let mut lease = world.log.leases[&show].clone();
+        lease.restrained = vec![restraint];
+        world.log.leases.insert(show.clone(), lease.clone());
+        let now = world.now;
+        world.live(0).handle_lease(now, &show, &lease, true);
+    };
+    restrain(&mut world, "u1", false, 100);
+    let at = |at| pb::LiveMessage { at, ..said("x", pb::Priority::High) };
+    assert_eq!(world.send(&mut ada, "show", at(99)), Err(LiveError::Muted(100)));
+    assert!(world.send(&mut bob, "show", at(99)).is_ok());
+    assert!(world.send(&mut ada, "show", at(100)).is_ok(), "the time is over");
+    restrain(&mut world, "u1", true, 100);
+    ada.read();
+    assert!(ada.ended);
+    assert_eq!(world.send(&mut ada, "show", at(100)), Err(LiveError::NotJoined));
+    assert_eq!(world.join(&mut ada, "show"), Err(LiveError::Out(100)));
+    world.pass(Duration::from_secs(1));
+    bob.read();
+    assert!(!bob.ended);
+    assert_eq!(bob.audience, 1);
+    // Once nobody is there the node does not know any more, and asks.
+    let (now, session) = (world.now, bob.mailbox.id);
+    world.live(0).leave_all(now, session);
+    world.pass(Duration::from_secs(1));
+    let rid = world.join(&mut ada, "show").unwrap();
+    world.pass(Duration::from_secs(1));
+    ada.read();
+    let Body::Error(error) = &ada.answers[&rid] else { panic!("{:?}", ada.answers) };
+    assert_eq!(error.name, "Banned");
 }

@@ -343,25 +343,27 @@ impl World {
             }
             return;
         }
-        let before = self.log.leases.get(&ask.room).copied();
-        match ask.action {
+        let before = self.log.leases.get(&ask.room).cloned();
+        match &ask.action {
             LiveAction::Take { holder, instead_of } => {
-                if before.is_none_or(|lease| instead_of == Some(lease.epoch)) {
+                if before.is_none_or(|lease| *instead_of == Some(lease.epoch)) {
                     self.log.epoch += 1;
                     let epoch = self.log.epoch;
-                    let lease = LiveLease { holder, epoch, until: LogTime(u64::MAX) };
-                    self.log.leases.insert(ask.room.clone(), lease);
+                    let until = LogTime(u64::MAX);
+                    let restrained = Vec::new();
+                    let lease = LiveLease { holder: *holder, epoch, until, restrained };
+                    self.log.leases.insert(ask.room.clone(), lease.clone());
                     self.tell_all(|live| live.handle_lease(now, &ask.room, &lease, true));
                 }
             }
-            LiveAction::Renew { .. } => {}
+            LiveAction::Renew { .. } | LiveAction::Restrain(_) => {}
             LiveAction::End { epoch } => {
                 if before.is_some_and(|lease| epoch.is_none_or(|epoch| epoch == lease.epoch)) {
                     self.end(&ask.room, epoch.is_none());
                 }
             }
         }
-        let lease = self.log.leases.get(&ask.room).copied();
+        let lease = self.log.leases.get(&ask.room).cloned();
         if let Some(live) = &mut self.nodes[node] {
             live.handle_answer(now, ask, Some(lease));
         }
