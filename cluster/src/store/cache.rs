@@ -60,13 +60,23 @@ impl Cache {
         shard.put(key.to_vec(), value.map(<[u8]>::to_vec), self.bytes_max);
     }
 
-    /// Follows a row that was written; one that nobody has read since is not taken in.
+    /// Follows a row that changed; one that nobody has read is not taken in.
     pub(super) fn refresh(&self, key: &[u8], value: Option<&[u8]>) {
-        let Some(shard) = self.shard(key) else { return };
-        let is_known = shard.young.contains_key(key) || shard.old.contains_key(key);
-        drop(shard);
-        if is_known {
-            self.put(key, value);
+        let Some(mut shard) = self.shard(key) else { return };
+        let too_large = value.is_some_and(|value| value.len() > VALUE_BYTES_MAX);
+        if too_large {
+            shard.young.remove(key);
+            shard.old.remove(key);
+            return;
+        }
+        let Shard { young, young_bytes, old } = &mut *shard;
+        let bytes = |value: Option<&[u8]>| value.map_or(0, <[u8]>::len);
+        if let Some(known) = young.get_mut(key) {
+            *young_bytes = young_bytes.saturating_sub(bytes(known.as_deref()));
+            *young_bytes = young_bytes.saturating_add(bytes(value));
+            *known = value.map(<[u8]>::to_vec);
+        } else if let Some(known) = old.get_mut(key) {
+            *known = value.map(<[u8]>::to_vec);
         }
     }
 

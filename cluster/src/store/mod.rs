@@ -243,7 +243,7 @@ impl Store {
     pub fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         let bytes = {
             let mut tables = self.inner.tables.write().unwrap_or_else(PoisonError::into_inner);
-            tables.merge(batch)
+            tables.merge(batch, &self.inner.cache)
         };
         if bytes < self.inner.options.table_bytes {
             return self.check();
@@ -299,9 +299,6 @@ impl Store {
         rows.sync()?;
         if let Some(redo) = &redo {
             fs::remove_file(redo)?;
-        }
-        for (key, value) in frozen.iter() {
-            self.inner.cache.refresh(key, value);
         }
         self.inner.tables.write().unwrap_or_else(PoisonError::into_inner).thaw();
         Ok(())

@@ -38,7 +38,9 @@ pub(super) type Change<'a> = (&'a [u8], Option<&'a [u8]>);
 /// Where rows are kept. Not consistent on its own: [`super::Store`] is.
 pub(super) trait Rows: Send + Sync {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
-    /// Whether it is known without reading that a key is absent.
+    /// A key will be written: from now on it is not called absent.
+    fn expect(&self, key: &[u8]);
+    /// Whether it is known without reading that a key is neither here nor expected.
     fn is_absent(&self, key: &[u8]) -> bool;
     fn scan(
         &self,
@@ -220,6 +222,10 @@ impl Rows for SledRows {
         Ok(block::find(&block, key)?.map(<[u8]>::to_vec))
     }
 
+    fn expect(&self, key: &[u8]) {
+        self.filter.add(key);
+    }
+
     fn is_absent(&self, key: &[u8]) -> bool {
         self.filter.is_absent(key)
     }
@@ -298,6 +304,8 @@ impl Rows for MemoryRows {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.rows.read().unwrap_or_else(PoisonError::into_inner).get(key))
     }
+
+    fn expect(&self, _key: &[u8]) {}
 
     fn is_absent(&self, _key: &[u8]) -> bool {
         false

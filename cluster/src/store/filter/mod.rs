@@ -11,10 +11,10 @@ use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-/// Bits of the filter, a power of two: 16 MB. With thirty million keys it is wrong once in four times, and costs a read then.
-const BITS: u64 = 1 << 27;
-/// Bits of one key.
-const HASHES: u64 = 3;
+/// Words of the filter, a power of two: 16 MB. With thirty million keys it is wrong about once in three times, and costs a search then.
+const WORDS: usize = 1 << 21;
+/// Words of one line of the processor's cache: all bits of a key are in one.
+const LINE_WORDS: usize = 8;
 
 /// The filter of one generation of rows.
 pub(super) struct Filter {
@@ -27,7 +27,7 @@ impl Filter {
     /// A filter of nothing; complete when there are no rows yet.
     pub(super) fn new(is_complete: bool) -> Self {
         let mut words = Vec::new();
-        words.resize_with(usize::try_from(BITS / 64).unwrap_or(0), AtomicU64::default);
+        words.resize_with(WORDS, AtomicU64::default);
         Self { words, hasher: RandomState::new(), is_complete: AtomicBool::new(is_complete) }
     }
 
@@ -39,7 +39,9 @@ impl Filter {
     /// Notes a key that is, or is about to be, on disk.
     pub(super) fn add(&self, key: &[u8]) {
         for (word, bit) in self.places(key) {
-            if let Some(word) = self.words.get(word) {
+            if let Some(word) = self.words.get(word)
+                && word.load(Ordering::Acquire) & bit == 0
+            {
                 word.fetch_or(bit, Ordering::AcqRel);
             }
         }
@@ -53,12 +55,12 @@ impl Filter {
             })
     }
 
+    /// Three bits of one line, by parts of the hash that do not overlap.
     fn places(&self, key: &[u8]) -> impl Iterator<Item = (usize, u64)> {
-        let hash = self.hasher.hash_one(key);
-        let (start, step) = (hash & 0xffff_ffff, (hash >> 32) | 1);
-        (0..HASHES).map(move |number| {
-            let at = start.wrapping_add(step.wrapping_mul(number)).wrapping_mul(0x9e37_79b9) % BITS;
-            (usize::try_from(at / 64).unwrap_or(0), 1 << (at % 64))
-        })
+        let hash = usize::try_from(self.hasher.hash_one(key)).unwrap_or(0);
+        let line = hash % (WORDS / LINE_WORDS);
+        let bits = [hash >> 24, hash >> 36, hash >> 48];
+        bits.into_iter()
+            .map(move |bit| (line * LINE_WORDS + (bit / 64) % LINE_WORDS, 1 << (bit % 64)))
     }
 }
