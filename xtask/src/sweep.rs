@@ -5,7 +5,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 use clap::Args;
 
-use crate::run::{cargo, run};
+use crate::{
+    needs::{self, For},
+    run::{cargo, npm, run},
+    up,
+};
 
 /// What to search, for how long, or which seed to repeat.
 #[derive(Args)]
@@ -13,6 +17,9 @@ pub(crate) struct Sweep {
     /// What to simulate (chat, rooms, cluster); all in turn if none is named.
     #[arg(long)]
     what: Vec<String>,
+    /// Breaks three real processes instead of simulated ones, by signals and by parting their networks.
+    #[arg(long, conflicts_with = "what")]
+    processes: bool,
     /// Runs this seed alone, and tells what happened in it.
     #[arg(long)]
     seed: Option<u64>,
@@ -27,6 +34,9 @@ pub(crate) struct Sweep {
 ///
 /// Something was found.
 pub(crate) fn sweep(sweep: &Sweep) -> Result<()> {
+    if sweep.processes {
+        return processes(sweep);
+    }
     let mut cargo = cargo(&["run", "--quiet", "--locked", "--package", "chaos", "--"]);
     for what in &sweep.what {
         cargo.args(["--what", what]);
@@ -36,6 +46,17 @@ pub(crate) fn sweep(sweep: &Sweep) -> Result<()> {
         None => cargo.args(["--from", &fresh().to_string()]),
     };
     run(cargo.args(["--seconds", &sweep.seconds.to_string()]))
+}
+
+/// What breaks follows from the seed; when it does, and what the processes do meanwhile, does not.
+fn processes(sweep: &Sweep) -> Result<()> {
+    needs::packages(For::Test)?;
+    needs::npm_packages("tests")?;
+    let stoa = up::build(false)?;
+    let mut npm = npm("tests", &["run", "--silent", "sweep"]);
+    let seed = sweep.seed.unwrap_or_else(fresh);
+    npm.env("SWEEP_SEED", seed.to_string()).env("SWEEP_SECONDS", sweep.seconds.to_string());
+    run(npm.env("STOA", stoa))
 }
 
 /// A seed of its own for every second.

@@ -3,12 +3,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use cluster::link::{Connect, Incoming, Lane, LinkError, Peers, Stream, Transport};
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, try_join};
 use proto::id::NodeId;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex, split},
@@ -97,26 +98,25 @@ impl Net {
         Duration::from_millis(ms)
     }
 
-    /// Carries one direction of a stream.
+    /// Carries one direction of a stream to its end; fails when the stream breaks.
     async fn carry(
-        self,
+        &self,
         (from, to): (End, End),
         mut reading: impl AsyncRead + Unpin,
         mut writing: impl AsyncWrite + Unpin,
-    ) {
+    ) -> io::Result<()> {
+        let broken = || io::Error::from(io::ErrorKind::ConnectionReset);
         let mut chunk = vec![0; CHUNK_BYTES];
-        while let Ok(bytes @ 1..) = reading.read(&mut chunk).await {
+        loop {
+            let bytes = reading.read(&mut chunk).await?;
             sleep(self.delay(from.0, to.0)).await;
             if timeout(IDLE, self.passes(from, to)).await != Ok(true) {
-                return;
+                return Err(broken());
             }
-            let Some(chunk) = chunk.get(..bytes) else { return };
-            if writing.write_all(chunk).await.is_err() {
-                return;
+            match chunk.get(..bytes) {
+                Some([]) | None => return writing.shutdown().await,
+                Some(chunk) => writing.write_all(chunk).await?,
             }
-        }
-        if self.is_up(from) {
-            let _gone = writing.shutdown().await;
         }
     }
 
@@ -147,8 +147,13 @@ impl Net {
         let (far, far_near) = duplex(STREAM_BYTES);
         let (near_reading, near_writing) = split(near_far);
         let (far_reading, far_writing) = split(far_near);
-        tokio::spawn(self.clone().carry((from, to), near_reading, far_writing));
-        tokio::spawn(self.clone().carry((to, from), far_reading, near_writing));
+        let net = self.clone();
+        tokio::spawn(async move {
+            let there = net.carry((from, to), near_reading, far_writing);
+            let back = net.carry((to, from), far_reading, near_writing);
+            // What breaks one direction breaks the other: both are one connection.
+            let _broken = try_join(there, back).await;
+        });
         sender.send((from.0, stream(far))).await.map_err(|_| gone())?;
         Ok(stream(near))
     }
