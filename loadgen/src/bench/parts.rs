@@ -14,8 +14,8 @@ use crate::{
 
 /// The load runs this long before it is measured.
 const WARM_UP: Duration = Duration::from_secs(2);
-/// Rows that were written reach the disk, and memory that was used for it is free again.
-const SETTLE: Duration = Duration::from_secs(4);
+/// Rows that were written reach the disk, which happens every 5 s, and memory that was used for it is free again.
+const SETTLE: Duration = Duration::from_secs(12);
 /// A writer alone shows a round trip; more of them share the log.
 const IN_FLIGHT: usize = 1;
 /// What `half` halves.
