@@ -3,9 +3,11 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use proto::{id::NodeId, im::live::Restraint};
-use tokio::{sync::oneshot, time::Instant};
+use tokio::time::Instant;
 
-use super::{ANSWER_AFTER_MAX, LiveError, SEEK_EVERY, Speaker, TAKE_AFTER, ring::Ring};
+use super::{
+    ANSWER_AFTER_MAX, LiveError, SEEK_EVERY, Speaker, TAKE_AFTER, ring::Ring, waiter::Waiter,
+};
 use crate::{
     error::Error,
     im::{
@@ -34,28 +36,6 @@ const TAKES_KEPT: Duration = Duration::from_mins(1);
 /// What was missed is asked for again no sooner than this.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
-/// Who waits for what became of a message.
-#[derive(Debug)]
-pub(super) enum Waiter {
-    /// A client.
-    Client(Arc<Mailbox>, u32),
-    /// The back end.
-    Caller(oneshot::Sender<Result<pb::LiveSent, LiveError>>),
-}
-
-impl Waiter {
-    pub(super) fn tell(self, result: Result<pb::LiveSent, LiveError>) {
-        match self {
-            Self::Client(mailbox, rid) => {
-                let refused = |error: LiveError| Body::Error(output::error(&Error::from(error)));
-                mailbox.answer(rid, result.map_or_else(refused, Body::LiveSent));
-            }
-            // Who asked may be gone.
-            Self::Caller(back) => drop(back.send(result)),
-        }
-    }
-}
-
 #[derive(Debug)]
 struct Waiting {
     who: Waiter,
@@ -68,6 +48,38 @@ struct Member {
     speaker: Speaker,
 }
 
+/// How often the room was taken over here.
+#[derive(Debug, Default)]
+struct Takes {
+    count: u32,
+    at: Option<Instant>,
+}
+
+/// What people here were shown.
+#[derive(Debug, Default)]
+struct Shown {
+    epoch: u64,
+    likes: u64,
+    audience: u64,
+}
+
+/// What the holder is told.
+#[derive(Debug, Default)]
+struct Totals {
+    /// Of which totals; another one begins with 0.
+    life: u64,
+    likes: u64,
+    came: u32,
+    went: u32,
+}
+
+/// Whether the holder is asked what was missed, with the next attendance.
+#[derive(Debug, Default)]
+struct Missed {
+    asks: bool,
+    asked_at: Option<Instant>,
+}
+
 /// When the lease is asked for, and the epoch that is known to have ended.
 pub(super) type Seek = (Instant, Option<u64>);
 
@@ -77,8 +89,7 @@ pub(super) struct Edge {
     /// Who orders the room, by which epoch.
     pub(super) holder: Option<(NodeId, u64)>,
     pub(super) seek: Option<Seek>,
-    takes: u32,
-    taken_at: Option<Instant>,
+    takes: Takes,
     /// The holder has told what there is, and is believed to be there.
     settled: bool,
     restrained: Vec<Restraint>,
@@ -89,17 +100,9 @@ pub(super) struct Edge {
     unsaid: Vec<(pb::LiveMessage, Waiting)>,
     ring: Ring,
     have: u64,
-    shown_epoch: u64,
-    shown_likes: u64,
-    shown_audience: u64,
-    /// Of the totals told to the holder.
-    life: u64,
-    likes: u64,
-    came: u32,
-    went: u32,
-    /// The holder is asked what was missed, with the next attendance.
-    asks: bool,
-    asked_at: Option<Instant>,
+    shown: Shown,
+    totals: Totals,
+    missed: Missed,
     refresh_at: Instant,
 }
 
@@ -108,8 +111,7 @@ impl Edge {
         Self {
             holder: None,
             seek: Some((now, None)),
-            takes: 0,
-            taken_at: None,
+            takes: Takes::default(),
             settled: false,
             restrained: Vec::new(),
             audience: BTreeMap::new(),
@@ -118,15 +120,9 @@ impl Edge {
             unsaid: Vec::new(),
             ring: Ring::default(),
             have: 0,
-            shown_epoch: 0,
-            shown_likes: 0,
-            shown_audience: 0,
-            life,
-            likes: 0,
-            came: 0,
-            went: 0,
-            asks: false,
-            asked_at: None,
+            shown: Shown::default(),
+            totals: Totals { life, ..Totals::default() },
+            missed: Missed::default(),
             refresh_at: now + REFRESH_EVERY,
         }
     }
@@ -191,16 +187,16 @@ impl Edge {
 
     /// What was known of the room, for who orders it next.
     pub(super) const fn known(&self) -> (&Ring, u64) {
-        (&self.ring, self.shown_likes)
+        (&self.ring, self.shown.likes)
     }
 
     fn state(&self, room: &str) -> pb::LiveBatch {
         pb::LiveBatch {
             room: room.to_owned(),
-            epoch: self.shown_epoch,
+            epoch: self.shown.epoch,
             messages: self.ring.between(0, u64::MAX),
-            likes: self.shown_likes,
-            audience: self.shown_audience.max(self.audience.len() as u64),
+            likes: self.shown.likes,
+            audience: self.shown.audience.max(self.audience.len() as u64),
             ..pb::LiveBatch::default()
         }
     }
@@ -218,7 +214,7 @@ impl Edge {
         }
         let member = Member { mailbox: Arc::clone(&mailbox), speaker };
         if self.audience.insert(mailbox.id, member).is_none() {
-            self.came = self.came.saturating_add(1);
+            self.totals.came = self.totals.came.saturating_add(1);
         }
         if self.settled {
             mailbox.answer(rid, joined(self.state(room)));
@@ -232,12 +228,12 @@ impl Edge {
     pub(super) fn leave(&mut self, session: u128) -> bool {
         self.joining.retain(|(mailbox, ..)| mailbox.id != session);
         let was_here = self.audience.remove(&session).is_some();
-        self.went = self.went.saturating_add(u32::from(was_here));
+        self.totals.went = self.totals.went.saturating_add(u32::from(was_here));
         was_here
     }
 
     pub(super) const fn like(&mut self, count: u32) {
-        self.likes = self.likes.saturating_add(count as u64);
+        self.totals.likes = self.totals.likes.saturating_add(count as u64);
     }
 
     /// Who orders the room, if it can be asked.
@@ -276,7 +272,7 @@ impl Edge {
         if self.holder != Some(lease) {
             self.unsettle();
             self.holder = Some(lease);
-            (self.life, self.likes) = (life, 0);
+            (self.totals.life, self.totals.likes) = (life, 0);
         }
         self.seek = None;
         if !is_up {
@@ -288,17 +284,17 @@ impl Edge {
     pub(super) fn lose(&mut self, now: Instant) {
         self.unsettle();
         let Some((_, epoch)) = self.holder else { return };
-        if self.taken_at.is_none_or(|at| at + TAKES_KEPT <= now) {
-            self.takes = 0;
+        if self.takes.at.is_none_or(|at| at + TAKES_KEPT <= now) {
+            self.takes.count = 0;
         }
-        let rest = TAKE_AFTER * (1 << self.takes.min(TAKES_MAX));
+        let rest = TAKE_AFTER * (1 << self.takes.count.min(TAKES_MAX));
         self.seek.get_or_insert((now + rest, Some(epoch)));
     }
 
     /// The holder is there again.
     pub(super) fn found(&mut self) {
         self.seek = None;
-        self.asks = true;
+        self.missed.asks = true;
     }
 
     /// The lease was forgotten.
@@ -310,7 +306,7 @@ impl Edge {
 
     pub(super) fn unsettle(&mut self) {
         self.settled = false;
-        self.asks = true;
+        self.missed.asks = true;
         for (_, waiting) in std::mem::take(&mut self.pending) {
             waiting.who.tell(Err(LiveError::Unknown));
         }
@@ -324,8 +320,8 @@ impl Edge {
         }
         self.seek = Some((now + again_after, instead_of));
         if instead_of.is_some() {
-            self.takes = self.takes.saturating_add(1);
-            self.taken_at = Some(now);
+            self.takes.count = self.takes.count.saturating_add(1);
+            self.takes.at = Some(now);
         }
         Some(instead_of)
     }
@@ -333,17 +329,17 @@ impl Edge {
     /// The totals for the holder.
     pub(super) fn attend(&mut self, now: Instant) -> pb::LiveAttend {
         self.refresh_at = now + if self.settled { REFRESH_EVERY } else { SEEK_EVERY };
-        let asks = std::mem::take(&mut self.asks) || !self.settled;
-        let is_known = self.holder.is_some_and(|(_, epoch)| epoch == self.shown_epoch);
+        let asks = std::mem::take(&mut self.missed.asks) || !self.settled;
+        let is_known = self.holder.is_some_and(|(_, epoch)| epoch == self.shown.epoch);
         if asks {
-            self.asked_at = Some(now);
+            self.missed.asked_at = Some(now);
         }
         pb::LiveAttend {
-            life: self.life,
+            life: self.totals.life,
             audience: self.audience.len() as u64,
-            likes: self.likes,
-            came: std::mem::take(&mut self.came),
-            went: std::mem::take(&mut self.went),
+            likes: self.totals.likes,
+            came: std::mem::take(&mut self.totals.came),
+            went: std::mem::take(&mut self.totals.went),
             have: asks.then_some(if is_known { self.have } else { 0 }),
         }
     }
@@ -356,15 +352,15 @@ impl Edge {
         told: pb::LiveTold,
         room: &str,
     ) -> bool {
-        let is_new = self.shown_epoch != epoch;
+        let is_new = self.shown.epoch != epoch;
         if !told.whole && (is_new || !self.settled || told.from > self.have) {
-            let asked = self.asked_at.is_some_and(|at| at + ASK_AGAIN_AFTER > now);
-            self.asks |= !asked;
+            let asked = self.missed.asked_at.is_some_and(|at| at + ASK_AGAIN_AFTER > now);
+            self.missed.asks |= !asked;
             return asked;
         }
-        let was_shown = self.shown_epoch != 0;
+        let was_shown = self.shown.epoch != 0;
         if is_new {
-            (self.shown_epoch, self.have, self.ring) = (epoch, 0, Ring::default());
+            (self.shown.epoch, self.have, self.ring) = (epoch, 0, Ring::default());
         }
         let mut fresh = Vec::new();
         for message in told.messages {
@@ -376,8 +372,8 @@ impl Edge {
             }
         }
         self.have = self.have.max(told.head);
-        let corrects = (self.shown_likes, self.shown_audience) != (told.likes, told.audience);
-        (self.shown_likes, self.shown_audience) = (told.likes, told.audience);
+        let corrects = (self.shown.likes, self.shown.audience) != (told.likes, told.audience);
+        (self.shown.likes, self.shown.audience) = (told.likes, told.audience);
         let batch = pb::LiveBatch {
             room: room.to_owned(),
             epoch,
@@ -470,7 +466,7 @@ impl Edge {
         let refreshes = self.refresh_at <= now;
         if refreshes {
             self.refresh_at = now + SEEK_EVERY;
-            self.asks = true;
+            self.missed.asks = true;
         }
         (refreshes, refused)
     }

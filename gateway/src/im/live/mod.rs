@@ -29,12 +29,14 @@ mod ring;
 #[cfg(test)]
 mod tests;
 mod turn;
+mod waiter;
 
-use edge::{Edge, Waiter};
+use edge::Edge;
 use hold::Hold;
 pub use lease::LeaseAsk;
 use lease::Leases;
 use post::Post;
+use waiter::Waiter;
 
 use super::{
     mailbox::{Close, Mailbox},
