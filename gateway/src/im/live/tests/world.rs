@@ -70,13 +70,15 @@ impl Person {
         if batch.epoch > self.epoch {
             self.epoch = batch.epoch;
             self.shown.clear();
+            self.likes = 0;
         }
         for message in &batch.messages {
             let text = text_of(message);
             let before = self.shown.insert(message.offset, text.clone());
             assert!(before.is_none_or(|before| before == text), "an offset has two messages");
         }
-        (self.likes, self.audience) = (batch.likes, batch.audience);
+        // A batch that says less was overtaken by a more urgent one.
+        (self.likes, self.audience) = (self.likes.max(batch.likes), batch.audience);
         self.came = self.came.saturating_add(batch.came);
         self.went = self.went.saturating_add(batch.went);
     }
