@@ -1,18 +1,18 @@
 // The client: a model of one user's chat that keeps itself up to date.
 
-import { Conversation, type Outgoing } from "./conversation.js";
+import { Conversation, type Outgoing } from "./kept/conversation.js";
 import { Events, type EventName } from "./events.js";
-import { History, LOG_MAX } from "./history.js";
+import { History, LOG_MAX } from "./kept/history.js";
 import type { Host } from "./host.js";
 import { newCmid, privateConversation } from "./ids.js";
 import { Link, RequestError, type LinkState, type TokenSource } from "./link.js";
-import { readMessage } from "./log.js";
+import { readMessage } from "./kept/log.js";
 import { Pacer } from "./pacer.js";
-import { Profiles } from "./profiles.js";
-import { Roster } from "./roster.js";
-import { Settings } from "./settings.js";
+import { Profiles } from "./kept/profiles.js";
+import { Roster } from "./kept/roster.js";
+import { Settings } from "./kept/settings.js";
 import { Sync } from "./sync.js";
-import { Typing } from "./typing.js";
+import { Typing } from "./kept/typing.js";
 import { long, type Body, type Change, type Content, type Group, type Member, type Options, type Push, type Status, type WireConversation, type WireMessage } from "./wire.js";
 
 const PAGE = 100;

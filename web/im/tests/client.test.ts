@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Client } from "../src/client";
-import { words } from "../src/log";
+import { words } from "../src/kept/log";
 import { FakeHost } from "./fake";
 
 const ROOM = "c:ada:bob";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { newCmid, peerOf, privateConversation } from "../src/ids";
-import { Log, readMessage } from "../src/log";
+import { Log, readMessage } from "../src/kept/log";
 
 const message = (seq: number, revision = 0) => readMessage({ seq, revision, sender: "bob", content: { text: { text: `m${seq}` } } });
 const seqs = (log: Log) => log.messages.map(({ seq }) => seq);

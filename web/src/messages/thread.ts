@@ -6,7 +6,7 @@ import { inviteLink } from "../core/options";
 import { randomRoomName } from "../core/random";
 import { PersonView } from "./about";
 import { bubble, outgoingBubble, signature, type BubbleActions } from "./bubble";
-import { Compose } from "./compose";
+import { Compose } from "./write/compose";
 import { day, statusLine, title, together, writingText } from "./format";
 import { MembersView } from "./members";
 import { arrange, avatar, iconButton, textButton } from "./parts";

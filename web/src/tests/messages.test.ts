@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readMessage, type Conversation } from "@stoa/im";
-import { contentAt } from "../messages/attach";
+import { contentAt } from "../messages/write/attach";
 import { day, preview, statusLine, statusText, tipText, title, together, when, writingText } from "../messages/format";
 import { isOwn } from "../messages/media";
-import { mentionAt, mentionsIn } from "../messages/mention";
+import { mentionAt, mentionsIn } from "../messages/write/mention";
 
 const said = (sender: string, text: string) => readMessage({ seq: 1, sender, content: { text: { text } } });
 

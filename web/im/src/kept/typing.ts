@@ -1,6 +1,6 @@
 // Who writes, and telling that the user does.
 
-import type { Host } from "./host.js";
+import type { Host } from "../host.js";
 
 /** Others' typing is forgotten after this long; one's own is repeated. */
 const FORGET_MS = 5_000;

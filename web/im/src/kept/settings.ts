@@ -1,8 +1,8 @@
 // How the user has a conversation: pinned, muted, taken off the list, begun to be answered.
 
 import type { Conversation } from "./conversation.js";
-import type { Pacer } from "./pacer.js";
-import { FOREVER, type Body } from "./wire.js";
+import type { Pacer } from "../pacer.js";
+import { FOREVER, type Body } from "../wire.js";
 
 const DRAFT_EVERY_MS = 1_500;
 

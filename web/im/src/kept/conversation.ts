@@ -1,8 +1,8 @@
 // One conversation as its user has it.
 
-import { groupOf, peerOf } from "./ids.js";
+import { groupOf, peerOf } from "../ids.js";
 import { readMessage, type Log, type Message } from "./log.js";
-import { long, type Content, type Options, type WireConversation } from "./wire.js";
+import { long, type Content, type Options, type WireConversation } from "../wire.js";
 
 /** Cursors of others kept for one conversation. */
 const CURSORS_MAX = 500;

@@ -1,7 +1,7 @@
 // Sending something else than text: a small picture of one's own, or what lies at an address. There is no upload yet.
 
 import type { Content } from "@stoa/im";
-import { h } from "../core/dom";
+import { h } from "../../core/dom";
 
 /** Base64 of a picture that still fits into a message of 16 KiB with its name. */
 const URL_CHARS_MAX = 15_000;

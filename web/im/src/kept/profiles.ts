@@ -1,8 +1,8 @@
 // What people are called.
 
-import type { Events } from "./events.js";
-import type { Host } from "./host.js";
-import type { Body, Profile } from "./wire.js";
+import type { Events } from "../events.js";
+import type { Host } from "../host.js";
+import type { Body, Profile } from "../wire.js";
 
 const PROFILES_MAX = 2_000;
 const PAGE = 100;

@@ -1,6 +1,6 @@
 // The messages of one conversation that are here: a window without gaps, and what came ahead of it.
 
-import { long, type Content, type Options, type WireMessage } from "./wire.js";
+import { long, type Content, type Options, type WireMessage } from "../wire.js";
 
 /** Messages kept ahead of a gap; those beyond are pulled with it. */
 const AHEAD_MAX = 256;

@@ -1,11 +1,11 @@
 // Writing: the field, whom it answers or what it changes, mentions, attachments, and the draft.
 
 import { words, type Client, type Content, type Conversation, type Message, type Options } from "@stoa/im";
-import { h, setText, show } from "../core/dom";
-import { setIcon } from "../core/icons";
+import { h, setText, show } from "../../core/dom";
+import { setIcon } from "../../core/icons";
 import { attachForm } from "./attach";
 import { mentionAt, mentionsIn } from "./mention";
-import { avatar, iconButton } from "./parts";
+import { avatar, iconButton } from "../parts";
 
 /** The longest message that can be written, in characters. */
 const CHARS_MAX = 4_000;

@@ -1,9 +1,9 @@
 // Fetching a conversation's messages: the newest, older ones, what is missing and what was changed.
 
 import type { Conversation } from "./conversation.js";
-import type { Host } from "./host.js";
+import type { Host } from "../host.js";
 import { Log, readMessage } from "./log.js";
-import { long, type Body, type Messages, type WireMessage } from "./wire.js";
+import { long, type Body, type Messages, type WireMessage } from "../wire.js";
 
 /** A gap in pushed messages may close by itself for this long. */
 const GAP_MS = 300;

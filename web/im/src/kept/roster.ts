@@ -1,7 +1,7 @@
 // People: friends, requests, and how they are.
 
-import type { Events } from "./events.js";
-import type { Body, Change, Friend, FriendRequest, Status, WirePresence } from "./wire.js";
+import type { Events } from "../events.js";
+import type { Body, Change, Friend, FriendRequest, Status, WirePresence } from "../wire.js";
 
 const PAGE = 100;
 const PEOPLE_MAX = 2_000;
