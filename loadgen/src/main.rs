@@ -1,7 +1,7 @@
 //! A load generator that knows only the public wire: docs/im.md, the chat schema, `/v1/` and `/metrics`.
 //!
 //! - [`chat`]: `stoa-loadgen chat`, writers, idle connections and audiences against nodes that run somewhere
-//! - [`bench`]: `stoa-loadgen bench-im`, which starts nodes here and measures what docs/performance.md tells of chat
+//! - [`mod@bench`]: `stoa-loadgen bench-im`, which starts nodes here and measures what docs/performance.md tells of chat
 //! - [`socket`], [`api`], [`token`], [`wire`]: the wire
 //! - [`clock`], [`histogram`], [`own`], [`report`]: time, latencies, how tired the generator is, tables
 //!

@@ -1,6 +1,9 @@
 //! How tired the generator itself is: its CPU time, and how late its timers ring.
 
-use std::{fs, sync::Arc, sync::Mutex, sync::PoisonError};
+use std::{
+    fs,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use tokio::{
     task::JoinHandle,

@@ -152,8 +152,6 @@ pub(crate) struct Limit {
     pub(crate) sockets_max: usize,
     /// Joins a second from one address.
     pub(crate) joins_per_second: u32,
-    /// Messages a second of one chat socket, on average; its other bounds keep their ratio to this one.
-    pub(crate) chat_sends_per_second: u32,
 }
 
 /// What is logged.
@@ -212,7 +210,7 @@ impl Default for Cluster {
 
 impl Default for Limit {
     fn default() -> Self {
-        Self { sockets_max: 20_000, joins_per_second: 200, chat_sends_per_second: 5 }
+        Self { sockets_max: 20_000, joins_per_second: 200 }
     }
 }
 

@@ -4,7 +4,7 @@ use anyhow::bail;
 use gateway::im::{Limits, RestLimits};
 use serde::{Deserialize, Serialize};
 
-/// Bounds of chat. What is absent is as `limit.chat_sends_per_second` says, or as it always is.
+/// Bounds of chat. What is absent is as it always is.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ChatLimits {

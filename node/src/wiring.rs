@@ -80,8 +80,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
         stop: sessions_stopped,
     }));
     let gateway = Gateway::new(doors, requests_out, clock);
-    let chat = start_chat(&config, &gateway, &journal.log, journal.chat);
-    tokio::spawn(chat.clone().end_with_calls(webhooks.closed_rooms()));
+    let chat = start_chat(&config, &gateway, (&journal.log, journal.chat), &webhooks);
     let admin = admin::router(
         journal.log.clone(),
         config.data.clone(),
@@ -139,14 +138,15 @@ fn across(log: &cluster::Handle) -> Across {
 fn start_chat(
     config: &Config,
     gateway: &Gateway,
-    log: &cluster::Handle,
-    news: mpsc::Receiver<ChatNews>,
+    (log, news): (&cluster::Handle, mpsc::Receiver<ChatNews>),
+    webhooks: &Webhooks,
 ) -> Chat {
     let (requests_out, requests) = mpsc::channel(REQUESTS_MAX);
     let (notices_out, notices) = mpsc::channel(NOTICES_MAX);
     chat::start(log, requests, news, notices_out);
     let chat = Chat::new(gateway, chat_config(config, log), requests_out, Mint::system());
     tokio::spawn(chat.clone().run(notices));
+    tokio::spawn(chat.clone().end_with_calls(webhooks.closed_rooms()));
     chat
 }
 
@@ -163,24 +163,8 @@ fn chat_config(config: &Config, log: &cluster::Handle) -> im::Config {
         sign_up: config.chat.sign_up || config.dev,
         live_in_calls: !config.chat.live_in_calls_disabled,
         node: log.node(),
-        limits: config.chat.limits.over(chat_limits(config.limit.chat_sends_per_second)),
+        limits: config.chat.limits.over(im::Limits::default()),
         ..im::Config::new(secret)
-    }
-}
-
-/// What one socket may use, in the defaults' proportions.
-fn chat_limits(sends_per_second: u32) -> im::Limits {
-    let limits = im::Limits::default();
-    let sends = sends_per_second.max(1);
-    let scaled = |bound: u32| bound.saturating_mul(sends).div_ceil(limits.sends_per_second.max(1));
-    im::Limits {
-        frames_per_second: scaled(limits.frames_per_second),
-        frames_burst: scaled(limits.frames_burst),
-        sends_per_second: sends,
-        sends_burst: scaled(limits.sends_burst),
-        pulls_per_second: scaled(limits.pulls_per_second),
-        pulls_burst: scaled(limits.pulls_burst),
-        ..limits
     }
 }
 

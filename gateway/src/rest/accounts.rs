@@ -25,7 +25,7 @@ use tokio::time::Instant;
 
 use super::{
     document::Extra,
-    handle::{caller, encode, idempotency, message, object, respond},
+    handle::{backend, called, caller, encode, idempotency, message, object, respond},
     replay,
 };
 use crate::{
@@ -236,8 +236,7 @@ async fn import(State(chat): State<Chat>, request: Request) -> Response {
 }
 
 async fn try_import(chat: &Chat, request: Request) -> Result<Bytes, Error> {
-    let (parts, import): (_, pb::Import) = message(request, "Import").await?;
-    caller(chat, &parts.headers, parts.uri.query()).await?.backend_only()?;
+    let import: pb::Import = backend(chat, request, "Import").await?;
     if import.accounts.len() > IMPORT_MAX {
         return Err(Error::TooLarge { limit: IMPORT_MAX });
     }
@@ -316,8 +315,7 @@ async fn set_state(
     request: Request,
 ) -> Response {
     let answer = async {
-        let (parts, set): (_, pb::StateSet) = message(request, "StateSet").await?;
-        caller(&chat, &parts.headers, parts.uri.query()).await?.backend_only()?;
+        let set: pb::StateSet = backend(&chat, request, "StateSet").await?;
         let state = if set.disabled { AccountState::Disabled } else { AccountState::Active };
         by_backend(&chat, &user_id(&user)?, AccountAction::SetState { state }).await?;
         encode(&pb::Done {})
@@ -334,8 +332,7 @@ async fn set_password(
 }
 
 async fn try_set_password(chat: &Chat, user: &str, request: Request) -> Result<Bytes, Error> {
-    let (parts, set): (_, pb::PasswordSet) = message(request, "PasswordSet").await?;
-    let caller = caller(chat, &parts.headers, parts.uri.query()).await?;
+    let (caller, set): (_, pb::PasswordSet) = called(chat, request, "PasswordSet").await?;
     let user = user_id(user)?;
     let keep = match caller.token() {
         None => Keep::Nothing,

@@ -151,16 +151,46 @@ pub(super) async fn object(request: Request) -> Result<(Parts, Map<String, Value
     Ok((parts, object, bytes))
 }
 
-/// The body of a request that needs one, as a message of the schema: `name`.
+/// Who asks, and the body as a message of the schema: `name`. Who may not ask learns nothing about the body.
+pub(super) async fn called<T: DeserializeOwned>(
+    chat: &Chat,
+    request: Request,
+    name: &str,
+) -> Result<(Caller, T), Error> {
+    let (parts, fields, bytes) = object(request).await?;
+    let caller = caller(chat, &parts.headers, parts.uri.query()).await?;
+    Ok((caller, read(name, fields, &bytes)?))
+}
+
+/// As [`called`], for back ends and administrators only.
+pub(super) async fn backend<T: DeserializeOwned>(
+    chat: &Chat,
+    request: Request,
+    name: &str,
+) -> Result<T, Error> {
+    let (parts, fields, bytes) = object(request).await?;
+    caller(chat, &parts.headers, parts.uri.query()).await?.backend_only()?;
+    read(name, fields, &bytes)
+}
+
+/// The body of a request that anybody may make, as a message of the schema: `name`.
 pub(super) async fn message<T: DeserializeOwned>(
     request: Request,
     name: &str,
 ) -> Result<(Parts, T), Error> {
     let (parts, fields, bytes) = object(request).await?;
+    Ok((parts, read(name, fields, &bytes)?))
+}
+
+fn read<T: DeserializeOwned>(
+    name: &str,
+    fields: Map<String, Value>,
+    bytes: &[u8],
+) -> Result<T, Error> {
     if bytes.is_empty() {
         return Err(Error::Malformed("the body is missing"));
     }
-    Ok((parts, parse(name, fields)?))
+    parse(name, fields)
 }
 
 /// A message of the schema. Unlike on the socket, where old servers meet new clients, an unknown name of an enumeration is

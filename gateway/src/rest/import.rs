@@ -20,11 +20,10 @@ use proto::{
     },
     time::LogTime,
 };
-use serde::de::DeserializeOwned;
 
 use super::{
     document::Extra,
-    handle::{caller, encode, message, respond},
+    handle::{backend, encode, respond},
 };
 use crate::{
     error::Error,
@@ -72,13 +71,6 @@ pub(super) fn router() -> Router<Chat> {
 
 /// One row: as the state takes it, or what is wrong with it.
 type Row<T> = Result<T, Error>;
-
-/// The body, from a back end.
-async fn read<T: DeserializeOwned>(chat: &Chat, request: Request, name: &str) -> Result<T, Error> {
-    let (parts, import) = message(request, name).await?;
-    caller(chat, &parts.headers, parts.uri.query()).await?.backend_only()?;
-    Ok(import)
-}
 
 /// Brings rows in, some at a time, in order; what is wrong with one of them does not keep the others out.
 async fn bring<T>(
@@ -146,7 +138,7 @@ const fn few(count: usize) -> Result<(), Error> {
 
 async fn friends(State(chat): State<Chat>, request: Request) -> Response {
     let answer = async {
-        let import: pb::FriendsImport = read(&chat, request, "FriendsImport").await?;
+        let import: pb::FriendsImport = backend(&chat, request, "FriendsImport").await?;
         few(import.friends.len())?;
         let rows = import.friends.into_iter().map(friendship).collect();
         bring(&chat, rows, |friends| Action::ImportFriends { friends }).await
@@ -167,7 +159,7 @@ fn friendship(one: pb::FriendshipImport) -> Row<NewFriendship> {
 
 async fn groups(State(chat): State<Chat>, request: Request) -> Response {
     let answer = async {
-        let import: pb::GroupsImport = read(&chat, request, "GroupsImport").await?;
+        let import: pb::GroupsImport = backend(&chat, request, "GroupsImport").await?;
         few(import.groups.iter().map(|group| group.members.len() + 1).sum())?;
         let rows = import.groups.into_iter().map(group).collect();
         bring(&chat, rows, |groups| Action::ImportGroups { groups }).await
@@ -208,7 +200,7 @@ async fn members(
     request: Request,
 ) -> Response {
     let answer = async {
-        let import: pb::MembersImport = read(&chat, request, "MembersImport").await?;
+        let import: pb::MembersImport = backend(&chat, request, "MembersImport").await?;
         few(import.members.len())?;
         let group = group_id(&group)?;
         let rows = import.members.into_iter().map(member).collect();
@@ -238,7 +230,7 @@ async fn messages(
     request: Request,
 ) -> Response {
     let answer = async {
-        let import: pb::MessagesImport = read(&chat, request, "MessagesImport").await?;
+        let import: pb::MessagesImport = backend(&chat, request, "MessagesImport").await?;
         few(import.messages.len())?;
         let conversation = conversation.parse();
         let conversation: ConversationId =

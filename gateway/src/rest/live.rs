@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{
     document::Extra,
-    handle::{caller, encode, message, object, respond},
+    handle::{backend, caller, encode, object, respond},
 };
 use crate::{
     error::Error,
@@ -72,8 +72,7 @@ fn room_of(name: &str) -> Result<LiveRoom, Error> {
 
 async fn say(State(chat): State<Chat>, Path(name): Path<String>, request: Request) -> Response {
     let answer = async {
-        let (parts, send): (_, pb::LiveSend) = message(request, "LiveSend").await?;
-        caller(&chat, &parts.headers, parts.uri.query()).await?.backend_only()?;
+        let send: pb::LiveSend = backend(&chat, request, "LiveSend").await?;
         let room = room_of(&name)?;
         let said = pb::LiveMessage {
             at: chat.shared.clock.now().0,
@@ -98,8 +97,7 @@ async fn restrain(
     request: Request,
 ) -> Response {
     let answer = async {
-        let (parts, asked): (_, pb::LiveRestrain) = message(request, "LiveRestrain").await?;
-        caller(&chat, &parts.headers, parts.uri.query()).await?.backend_only()?;
+        let asked: pb::LiveRestrain = backend(&chat, request, "LiveRestrain").await?;
         let restraint = Restraint {
             who: asked.who,
             guest: asked.guest,

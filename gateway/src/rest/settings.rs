@@ -15,7 +15,7 @@ use proto::im::{
 
 use super::{
     document::Extra,
-    handle::{caller, encode, message, object, respond},
+    handle::{backend, caller, encode, object, respond},
 };
 use crate::{
     error::Error,
@@ -60,8 +60,7 @@ async fn tell(State(chat): State<Chat>, request: Request) -> Response {
 
 async fn change(State(chat): State<Chat>, request: Request) -> Response {
     let answer = async {
-        let (parts, change): (_, pb::Settings) = message(request, "Settings").await?;
-        caller(&chat, &parts.headers, parts.uri.query()).await?.backend_only()?;
+        let change: pb::Settings = backend(&chat, request, "Settings").await?;
         let settings = apply(settings(&chat).await?, &change)?;
         let action = Action::Configure(settings.clone());
         chat.change(Command { actor: Chat::by_backend(None), action }).await?;

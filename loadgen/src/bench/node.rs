@@ -201,10 +201,14 @@ impl Nodes {
 fn config(id: u16, port: u16, certificates: &str, key: &Key) -> String {
     let (name, secret) = (&key.name, &key.secret);
     let join = id > 1;
+    // The generator's few sockets stand for many people's.
+    let bounds = ["frames", "sends", "pulls"];
+    let bounds =
+        bounds.map(|what| format!("{what}_per_second = 1000000\n{what}_burst = 1000000\n"));
+    let limits = format!("[chat.limits]\n{}", bounds.concat());
     format!(
         "port_base = {port}\nbind = \"127.0.0.1\"\ndrain_s = 0\n[keys]\n{name} = \"{secret}\"\n[rtc]\nshards = 1\n\
-         bind = \"127.0.0.1\"\nnode_ips = [\"127.0.0.1\"]\n[limit]\njoins_per_second = 1000000\n\
-         chat_sends_per_second = 100000\n[log]\nlevel = \"warn\"\n\
+         bind = \"127.0.0.1\"\nnode_ips = [\"127.0.0.1\"]\n[limit]\njoins_per_second = 1000000\n{limits}[log]\nlevel = \"warn\"\n\
          [cluster]\nnode = {id}\ncertificates = \"{certificates}\"\njoin = {join}\n"
     )
 }

@@ -38,7 +38,8 @@ scenario("tokens that are not good open nothing, by socket or by REST", shared, 
     "not valid yet": jwt({ ...good, nbf: now() + 3_600 }),
     "of an unknown key": jwt({ ...good, iss: "nobody" }),
     "without a subject": jwt({ im: true }),
-    "not for chat": jwt({ sub: a, video: { roomJoin: true, room } }),
+    "not for chat": jwt({ sub: a }),
+    "for a call that may not be joined": jwt({ sub: a, video: { roomJoin: false, room } }),
     "of an access token, for another": `${head}.${part({ ...claims, sub: b })}.${signature}`,
     "of an access token, raised to a back end's": `${head}.${part({ ...claims, imAdmin: true })}.${signature}`,
     "cut": login.accessToken.slice(0, -4),
@@ -58,6 +59,12 @@ scenario("tokens that are not good open nothing, by socket or by REST", shared, 
     assert.ok([4401, 4403, undefined].includes(eve.closed), `a token ${what}: ${eve.closed}`);
   }
   assert.equal((await rest(node, "GET", `/accounts/mallory.${room}`, { token: backendToken() })).status, 404);
+
+  // The token of a call opens the live room of that call, and nothing of the account of the same name.
+  const guest = later(await Chatter.connect(node, a, { token: jwt({ sub: a, video: { roomJoin: true, room } }) }));
+  await guest.ask({ liveJoin: { room } });
+  await assert.rejects(guest.ask({ liveJoin: { room: `${room}-2` } }), (e) => e.name === "WrongRoom" || /WrongRoom/.test(e.message));
+  await assert.rejects(guest.ask({ sync: {} }), (e) => e.name === "GrantMissing" || /GrantMissing/.test(e.message));
 
   // What is replayed after its log-in ended is worth nothing, wherever.
   const ana = later(await Chatter.connect(node, a, { token: login.accessToken, device: "d1" }));

@@ -184,7 +184,11 @@ impl Hold {
         let old = |at: &Attendance| at.audience > 0 && at.until <= now;
         let gone: Vec<NodeId> =
             self.nodes.iter().filter(|(_, at)| old(at)).map(|(node, _)| *node).collect();
-        gone.into_iter().fold(false, |any, node| self.lose(now, node) || any)
+        let mut any = false;
+        for node in gone {
+            any |= self.lose(now, node);
+        }
+        any
     }
 
     /// What is due; a renewal is due again after a while.
