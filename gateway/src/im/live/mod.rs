@@ -1,8 +1,8 @@
 //! Live rooms: chatter that is not stored. Pure: time is an argument, frames leave through mailboxes, what is for other
 //! nodes and what is to be asked of the log is collected until the shell takes it.
 //!
-//! One node orders a room: it has the room's lease ([`lease`]) and its [`Hold`](hold::Hold). Every node with people in
-//! the room has an [`Edge`](edge::Edge): it tells the holder, in totals, how many they are and how often they liked,
+//! One node orders a room: it has the room's lease (`lease`) and its `Hold`. Every node with people in
+//! the room has an `Edge`: it tells the holder, in totals, how many they are and how often they liked,
 //! passes on what they say, and passes what the holder tells to all of them, encoded once. The holder's own people are
 //! served by an edge as well. Frames between nodes may be lost: totals are told again, offsets show what is missing, and
 //! who waits for an answer waits for so long only.
