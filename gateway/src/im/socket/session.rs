@@ -10,7 +10,6 @@ use proto::{
 use rand::RngExt as _;
 use tokio::{
     sync::OwnedSemaphorePermit,
-    task::yield_now,
     time::{Instant, sleep_until, timeout},
 };
 
@@ -126,8 +125,6 @@ impl Session {
                 () = self.mailbox.wake.notified() => {}
                 Some((rid, body)) = self.answers.next(), if !self.answers.is_empty() => {
                     self.mailbox.answer(rid, body);
-                    // What came of the request is on its way to this mailbox, too: one write takes both.
-                    yield_now().await;
                 }
                 incoming = self.pipe.next(), if reads => {
                     if let Err(close) = self.on_incoming(incoming).await {
