@@ -349,8 +349,10 @@ impl Chat {
 
 fn count_messages(events: &[Event]) {
     let messages = events.iter().filter(|event| matches!(event, Event::Message { .. })).count();
-    metrics::counter!("stoa_im_messages_total")
-        .increment(u64::try_from(messages).unwrap_or(u64::MAX));
+    if messages > 0 {
+        let messages = u64::try_from(messages).unwrap_or(u64::MAX);
+        metrics::counter!("stoa_im_messages_total").increment(messages);
+    }
 }
 
 /// What live rooms are told, in order.

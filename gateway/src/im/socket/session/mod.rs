@@ -5,13 +5,15 @@ use std::{sync::Arc, time::Duration};
 use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use proto::{
     error::ErrorCode,
-    im::{Command, LiveRoom, Query, command::Actor, id::UserId},
+    im::{Command, Query, command::Actor},
 };
 use rand::RngExt as _;
 use tokio::{
     sync::OwnedSemaphorePermit,
     time::{Instant, sleep_until, timeout},
 };
+
+mod soft;
 
 use super::{
     entry::Admitted,
@@ -23,8 +25,6 @@ use crate::{
     error::Error,
     im::{
         chat::{Chat, Pending},
-        hub::presence::{PresenceError, Wish},
-        live::Speaker,
         mailbox::{Close, Mailbox},
         op::{self, Asked, Asker, output},
         wire::pb::{self, client_frame::Body, server_frame::Body as Told},
@@ -300,82 +300,6 @@ impl Session {
         }
     }
 
-    fn serve_presence(&self, body: Body) -> Result<Told, Error> {
-        let name = &self.mailbox.owner.user;
-        let refused = |error| match error {
-            PresenceError::TextTooLong => Error::TooLarge { limit: 64 },
-            PresenceError::Offline => Error::Malformed("status cannot be OFFLINE"),
-            PresenceError::TooMany => Error::TooLarge { limit: crate::im::hub::SUBSCRIPTIONS_MAX },
-        };
-        match body {
-            Body::PresenceSet(set) => {
-                let wish = Wish { status: set.status(), text: set.text };
-                let now = Instant::now();
-                self.chat.hub(|hub| hub.set_presence(now, name, wish)).map_err(refused)?;
-            }
-            Body::PresenceSubscribe(watch) => {
-                let others = users(&watch.users)?;
-                let presences = self.chat.hub(|hub| hub.watch(name, others));
-                return presences.map(Told::Presences).map_err(refused);
-            }
-            Body::PresenceUnsubscribe(watch) => {
-                let others = users(&watch.users)?;
-                self.chat.hub(|hub| hub.stop_watching(name, &others));
-            }
-            _ => return Err(Error::Unsupported("this request")),
-        }
-        Ok(Told::Done(pb::Done {}))
-    }
-
-    /// Answers may come later, through the mailbox.
-    fn serve_live(&self, rid: u32, body: Body) -> Result<Option<Told>, Error> {
-        let (now, session) = (Instant::now(), self.mailbox.id);
-        match body {
-            Body::LiveJoin(join) => {
-                let room = live_room(&join.room)?;
-                let speaker = self.speaker(&room)?;
-                let who = (Arc::clone(&self.mailbox), rid);
-                self.chat.live(|live| live.join(now, who, &room, speaker))?;
-            }
-            Body::LiveLeave(leave) => {
-                let room = live_room(&leave.room)?;
-                self.chat.live(|live| live.leave(now, session, &room));
-                return Ok(Some(Told::Done(pb::Done {})));
-            }
-            Body::LiveSend(send) => {
-                let room = live_room(&send.room)?;
-                let message = pb::LiveMessage {
-                    at: self.chat.shared.clock.now().0,
-                    priority: send.priority,
-                    content: Some(op::live_content(send.content)?),
-                    ..pb::LiveMessage::default()
-                };
-                self.chat.live(|live| live.send(now, (session, rid), &room, message))?;
-            }
-            Body::LiveLike(like) => {
-                let room = live_room(&like.room)?;
-                self.chat.live(|live| live.like(now, session, &room, like.count));
-            }
-            _ => return Err(Error::Unsupported("this request")),
-        }
-        Ok(None)
-    }
-
-    /// As whom it is in a live room.
-    fn speaker(&self, room: &LiveRoom) -> Result<Speaker, Error> {
-        let at = self.chat.shared.clock.now().0;
-        match &self.guest {
-            Some(guest) if guest.room == *room => Ok(Speaker { at, ..guest.speaker.clone() }),
-            Some(_) => Err(Error::WrongRoom),
-            None => Ok(Speaker {
-                id: self.mailbox.owner.user.to_string(),
-                may_speak: true,
-                at,
-                ..Speaker::default()
-            }),
-        }
-    }
-
     async fn renew(&mut self, token: &str) -> Result<(), Error> {
         if let Some(guest) = &self.guest {
             let renewed =
@@ -470,16 +394,6 @@ async fn complete(
         }
     };
     output::answer(&answer, about).ok_or(Error::Internal)
-}
-
-fn users(names: &[String]) -> Result<std::collections::BTreeSet<UserId>, Error> {
-    let parsed = names.iter().map(|name| name.parse());
-    parsed.collect::<Result<_, _>>().map_err(|_| Error::Malformed("users holds what is no id"))
-}
-
-/// A live room may be named like a room of calls.
-fn live_room(name: &str) -> Result<LiveRoom, Error> {
-    LiveRoom::try_from(name).map_err(|_| Error::Malformed("room is not a name"))
 }
 
 fn jittered(every: Duration) -> Duration {
