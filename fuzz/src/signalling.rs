@@ -1,6 +1,6 @@
 //! What comes by WebSocket and data channel.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use gateway::{
     livekit::{
@@ -11,10 +11,9 @@ use gateway::{
 };
 use livekit_protocol as pb;
 use proto::{
-    grant::{ParticipantKind, Permission},
-    id::{Identity, NodeId, ParticipantSid},
+    id::{Identity, ParticipantSid},
     media::{Codec, Delivery},
-    room::{Participant, Room, RoomSettings, model::Audience},
+    room::{Participant, Room, RoomSettings},
     time::{Instant, LogTime},
 };
 
@@ -106,21 +105,8 @@ fn profile() -> Profile {
 
 fn joined() -> Joined {
     let participant = Participant {
-        sid: ParticipantSid::from("PA_fuzzfuzzfuzz"),
-        identity: Identity::from("fuzz"),
-        name: String::new(),
-        metadata: String::new(),
-        attributes: BTreeMap::new(),
-        kind: ParticipantKind::Standard,
-        state: proto::room::ParticipantState::Joined,
-        permission: Permission::default(),
-        joined_at: LogTime(0),
         version: 1,
-        node: NodeId(0),
-        auto_subscribe: true,
-        client: proto::room::model::ClientTraits::default(),
-        publications: BTreeMap::new(),
-        audience: Audience::All,
+        ..Participant::new(ParticipantSid::from("PA_fuzzfuzzfuzz"), Identity::from("fuzz"))
     };
     let room = Room {
         sid: "RM_fuzzfuzzfuzz".into(),

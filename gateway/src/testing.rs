@@ -3,10 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use proto::{
-    grant::{ParticipantKind, Permission},
-    id::{Identity, NodeId, ParticipantSid, RoomName, RoomSid, TrackSid},
+    id::{Identity, ParticipantSid, RoomName, RoomSid, TrackSid},
     media::{Codec, MediaKind, Source},
-    room::{Participant, ParticipantState, Publication, Room, RoomSettings, model::Audience},
+    room::{Participant, ParticipantState, Publication, Room, RoomSettings},
     time::LogTime,
 };
 use tokio::{net::TcpListener, sync::mpsc};
@@ -130,43 +129,27 @@ pub(crate) fn room(name: &str) -> Room {
 
 pub(crate) fn participant(identity: &str, tracks: &[(&str, Source)]) -> Participant {
     Participant {
-        sid: ParticipantSid::from(format!("PA_{identity}")),
-        identity: Identity::from(identity),
         name: identity.to_uppercase(),
-        metadata: String::new(),
-        attributes: std::collections::BTreeMap::new(),
-        kind: ParticipantKind::Standard,
         state: ParticipantState::Active,
-        permission: Permission::default(),
         joined_at: LogTime(NOW_S * 1000),
         version: 1,
-        node: NodeId(0),
-        auto_subscribe: true,
         client: proto::room::model::ClientTraits { protocol: 2, capabilities: Vec::new() },
         publications: tracks
             .iter()
             .map(|(sid, source)| (TrackSid::from(*sid), publication(sid, *source)))
             .collect(),
-        audience: Audience::All,
+        ..Participant::new(ParticipantSid::from(format!("PA_{identity}")), Identity::from(identity))
     }
 }
 
 pub(crate) fn publication(sid: &str, source: Source) -> Publication {
     let sound = matches!(source, Source::Microphone | Source::ScreenShareAudio);
     Publication {
-        sid: TrackSid::from(sid),
-        kind: if sound { MediaKind::Audio } else { MediaKind::Video },
-        source,
-        name: String::new(),
-        muted: false,
         codec: Some(if sound { Codec::Opus } else { Codec::Vp8 }),
-        encodings: Vec::new(),
-        stream: String::new(),
-        stereo: false,
-        disable_dtx: false,
-        disable_red: false,
-        encryption: 0,
-        audio_features: Vec::new(),
-        backup_codec: None,
+        ..Publication::new(
+            TrackSid::from(sid),
+            if sound { MediaKind::Audio } else { MediaKind::Video },
+            source,
+        )
     }
 }

@@ -6,15 +6,14 @@ use std::{
 };
 
 use proto::{
-    grant::{ParticipantKind, Permission},
-    id::{Identity, NodeId, RoomName, TrackSid},
+    grant::Permission,
+    id::{Identity, RoomName, TrackSid},
     media::{Codec, MediaKind, Source},
     room::{
-        Command, Event, LeaveReason, Participant, ParticipantState, Publication, Reject, Room,
-        RoomSettings,
+        Command, Event, LeaveReason, Participant, Publication, Reject, Room, RoomSettings,
         command::{Action, ParticipantAction},
         event::What,
-        model::{Audience, ClientTraits, TrackAccess},
+        model::{Audience, TrackAccess},
     },
     time::LogTime,
 };
@@ -258,21 +257,10 @@ impl CallScript {
     fn participant(&mut self) -> Participant {
         let identity = self.identity();
         Participant {
-            sid: format!("PA_{}", self.dice.below(9)).into(),
-            name: String::new(),
-            metadata: String::new(),
-            attributes: BTreeMap::new(),
-            kind: ParticipantKind::Standard,
-            state: ParticipantState::Joined,
             permission: self.permission(),
-            joined_at: LogTime(0),
-            version: 0,
-            node: NodeId(0),
             auto_subscribe: self.dice.chance(70),
-            client: ClientTraits::default(),
-            publications: BTreeMap::new(),
             audience: self.audience(),
-            identity,
+            ..Participant::new(format!("PA_{}", self.dice.below(9)).into(), identity)
         }
     }
 
@@ -284,22 +272,7 @@ impl CallScript {
         ];
         let (source, kind) =
             self.dice.pick(&kinds).copied().unwrap_or((Source::Unknown, MediaKind::Video));
-        Publication {
-            sid: self.track(),
-            kind,
-            source,
-            name: String::new(),
-            muted: false,
-            codec: None,
-            encodings: Vec::new(),
-            stream: String::new(),
-            stereo: false,
-            disable_dtx: false,
-            disable_red: false,
-            encryption: 0,
-            audio_features: Vec::new(),
-            backup_codec: None,
-        }
+        Publication::new(self.track(), kind, source)
     }
 
     fn participant_action(&mut self) -> ParticipantAction {

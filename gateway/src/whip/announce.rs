@@ -55,19 +55,8 @@ pub(super) fn publication(section: &OfferSection, source: Source) -> Publication
         MediaKind::Video => section.rids.len().max(1),
     };
     Publication {
-        sid: TrackSid::from(""),
-        kind: section.kind,
-        source,
-        name: String::new(),
-        muted: false,
-        codec: None,
         encodings: Quality::ALL.into_iter().take(encodings).map(encoding).collect(),
-        stream: String::new(),
         stereo: section.stereo && section.kind == MediaKind::Audio,
-        disable_dtx: false,
-        disable_red: false,
-        encryption: 0,
-        audio_features: Vec::new(),
-        backup_codec: None,
+        ..Publication::new(TrackSid::from(""), section.kind, source)
     }
 }

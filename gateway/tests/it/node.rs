@@ -1,6 +1,6 @@
 //! The other end of the node's queue: it answers what a test tells it to.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use gateway::{
     Clock, Config, Gateway,
@@ -8,8 +8,8 @@ use gateway::{
     node::{Answer, Call, Join, Joined, Message, Refusal, Request, SessionEvent},
 };
 use proto::{
-    id::{NodeId, ParticipantSid},
-    room::{Participant, ParticipantState, Room, RoomSettings, model::Audience},
+    id::ParticipantSid,
+    room::{Participant, Room, RoomSettings},
     time::LogTime,
 };
 use tokio::{net::TcpListener, sync::mpsc, time::timeout};
@@ -112,24 +112,19 @@ impl Node {
 
 fn participant(sid: &ParticipantSid, join: &Join) -> Participant {
     Participant {
-        sid: sid.clone(),
-        identity: join.identity.clone(),
         name: join.grant.name.clone(),
         metadata: join.grant.metadata.clone(),
         attributes: join.grant.attributes.clone(),
         kind: join.grant.kind,
-        state: ParticipantState::Joined,
         permission: join.grant.permission.clone(),
         joined_at: LogTime(NOW_S * 1000),
         version: 1,
-        node: NodeId(0),
         auto_subscribe: join.auto_subscribe,
         client: proto::room::model::ClientTraits {
             protocol: join.client_protocol,
             capabilities: join.capabilities.clone(),
         },
-        publications: BTreeMap::new(),
-        audience: Audience::All,
+        ..Participant::new(sid.clone(), join.identity.clone())
     }
 }
 

@@ -8,9 +8,8 @@ use proto::{
     id::{ParticipantSid, TrackSid},
     media::{MediaKind, Mid, ViewSettings},
     room::{
-        Command, LeaveReason, Participant, ParticipantState,
+        Command, LeaveReason, Participant,
         command::{Action, ParticipantAction},
-        model::Audience,
     },
     unit::Bitrate,
 };
@@ -40,24 +39,19 @@ impl<R: Replica> Control<R> {
     fn on_join(&mut self, join: Box<Join>, reply: Reply<Joined>) {
         let sid = mint::participant_sid();
         let participant = Participant {
-            sid: sid.clone(),
-            identity: join.identity.clone(),
             name: join.grant.name.clone(),
             metadata: join.grant.metadata.clone(),
             attributes: join.grant.attributes.clone(),
             kind: join.grant.kind,
-            state: ParticipantState::Joined,
             permission: join.grant.permission.clone(),
             joined_at: self.now(),
-            version: 0,
             node: self.replica.node(),
             auto_subscribe: join.auto_subscribe,
             client: proto::room::model::ClientTraits {
                 protocol: join.client_protocol,
                 capabilities: join.capabilities.clone(),
             },
-            publications: std::collections::BTreeMap::new(),
-            audience: Audience::All,
+            ..Participant::new(sid.clone(), join.identity.clone())
         };
         let create = join.create.clone().unwrap_or_else(|| self.room_settings.clone());
         let may_create = self.auto_create || join.grant.room_create;

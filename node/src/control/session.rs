@@ -121,22 +121,7 @@ mod tests {
     use super::*;
 
     fn publication(kind: MediaKind, sid: &str) -> Publication {
-        Publication {
-            sid: sid.into(),
-            kind,
-            source: Source::Unknown,
-            name: String::new(),
-            muted: false,
-            codec: None,
-            encodings: Vec::new(),
-            stream: String::new(),
-            stereo: false,
-            disable_dtx: false,
-            disable_red: false,
-            encryption: 0,
-            audio_features: Vec::new(),
-            backup_codec: None,
-        }
+        Publication::new(sid.into(), kind, Source::Unknown)
     }
 
     fn mid(text: &str) -> Mid {

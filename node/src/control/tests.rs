@@ -14,13 +14,12 @@ use gateway::{
 };
 use proto::{
     error::ErrorCode,
-    grant::{Grant, ParticipantKind, Permission},
+    grant::{Grant, Permission},
     id::{NodeId, ParticipantSid, RoomName, ShardId},
     media::{Codec, Delivery, MediaKind, Source},
     room::{
         Command, LeaveReason, Participant, ParticipantState, Publication, RoomSettings,
         command::Action,
-        model::{Audience, ClientTraits},
     },
     time::LogTime,
 };
@@ -168,20 +167,8 @@ fn room() -> RoomName {
 
 fn camera(cid: &str) -> PublishIntent {
     let publication = Publication {
-        sid: "".into(),
-        kind: MediaKind::Video,
-        source: Source::Camera,
         name: "cam".to_owned(),
-        muted: false,
-        codec: None,
-        encodings: Vec::new(),
-        stream: String::new(),
-        stereo: false,
-        disable_dtx: false,
-        disable_red: false,
-        encryption: 0,
-        audio_features: Vec::new(),
-        backup_codec: None,
+        ..Publication::new("".into(), MediaKind::Video, Source::Camera)
     };
     PublishIntent { cid: cid.to_owned(), publication, backup_of: None }
 }
@@ -356,23 +343,7 @@ async fn a_session_that_does_not_drain_its_events_is_ended_and_others_go_on() {
 
 /// A replica in which another node carries somebody.
 fn with_somebody_elsewhere(node: NodeId) -> Local {
-    let participant = Participant {
-        sid: "PA_eve".into(),
-        identity: "eve".into(),
-        name: String::new(),
-        metadata: String::new(),
-        attributes: BTreeMap::new(),
-        kind: ParticipantKind::Standard,
-        state: ParticipantState::Joined,
-        permission: Permission::default(),
-        joined_at: LogTime(0),
-        version: 0,
-        node,
-        auto_subscribe: true,
-        client: ClientTraits::default(),
-        publications: BTreeMap::new(),
-        audience: Audience::All,
-    };
+    let participant = Participant { node, ..Participant::new("PA_eve".into(), "eve".into()) };
     let action = Action::Join {
         room_sid: "RM_1".into(),
         create: Some(RoomSettings::default()),

@@ -120,6 +120,30 @@ pub struct Participant {
     pub audience: Audience,
 }
 
+impl Participant {
+    /// Somebody who has just come, with every right and nothing else to say.
+    #[must_use]
+    pub fn new(sid: ParticipantSid, identity: Identity) -> Self {
+        Self {
+            sid,
+            identity,
+            name: String::new(),
+            metadata: String::new(),
+            attributes: BTreeMap::new(),
+            kind: ParticipantKind::Standard,
+            state: ParticipantState::Joined,
+            permission: Permission::default(),
+            joined_at: LogTime(0),
+            version: 0,
+            node: NodeId(0),
+            auto_subscribe: true,
+            client: ClientTraits::default(),
+            publications: BTreeMap::new(),
+            audience: Audience::All,
+        }
+    }
+}
+
 /// One track of one participant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Publication {
@@ -151,6 +175,29 @@ pub struct Publication {
     pub audio_features: Vec<i32>,
     /// A codec sent beside `codec` for those who cannot decode it, once announced.
     pub backup_codec: Option<Codec>,
+}
+
+impl Publication {
+    /// A track of which only this is known.
+    #[must_use]
+    pub const fn new(sid: TrackSid, kind: MediaKind, source: Source) -> Self {
+        Self {
+            sid,
+            kind,
+            source,
+            name: String::new(),
+            muted: false,
+            codec: None,
+            encodings: Vec::new(),
+            stream: String::new(),
+            stereo: false,
+            disable_dtx: false,
+            disable_red: false,
+            encryption: 0,
+            audio_features: Vec::new(),
+            backup_codec: None,
+        }
+    }
 }
 
 /// Who may subscribe to a participant's publications.
